@@ -1,0 +1,371 @@
+package coap
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"sync"
+	"time"
+)
+
+// BlockwiseConfig bounds block-wise transfers. The zero value gives the
+// defaults.
+type BlockwiseConfig struct {
+	// BlockSize is the largest block sent or asked for: a power of two from
+	// 16 to 1024, other values are rounded down; default 1024.
+	BlockSize int
+	// MaxBody is the largest body put together or sliced; default 64 KiB.
+	MaxBody int
+	// MaxPeerBytes is what one peer (its identity, or else its address) may
+	// make the handler keep; default twice MaxBody.
+	MaxPeerBytes int
+	// MaxBytes is what all peers together may; the transfers longest without
+	// a block give way; default 16 MiB.
+	MaxBytes int
+	// Lifetime is how long a transfer is kept after its last block; default
+	// 247 s, the EXCHANGE_LIFETIME (RFC 7959, Sections 2.4 and 2.5).
+	Lifetime time.Duration
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// overhead is what a transfer costs beside its bytes.
+const overhead = 256
+
+func (c BlockwiseConfig) withDefaults() BlockwiseConfig {
+	if c.BlockSize <= 0 {
+		c.BlockSize = 1024
+	}
+	if c.MaxBody <= 0 {
+		c.MaxBody = 64 << 10
+	}
+	if c.MaxPeerBytes <= 0 {
+		c.MaxPeerBytes = 2 * (c.MaxBody + overhead)
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 16 << 20
+	}
+	if c.Lifetime <= 0 {
+		c.Lifetime = 247 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// Blockwise returns a handler that does the server's part of block-wise
+// transfers (RFC 7959; for FETCH, PATCH and iPATCH RFC 8132) around next:
+// next sees whole bodies and answers with whole bodies.
+//
+// A request body is acted upon when it is complete, and never with a part
+// missing, of another peer, of another Request-Tag (RFC 9175, Section 3.3) or
+// of another Content-Format. A response body longer than a block is kept for
+// the peer, with an ETag, until its Lifetime ends. Peers are told apart by
+// the request's Identity or, if it has none, by its address; so the handler
+// serves inside OSCORE as well as outside.
+//
+// It is safe for concurrent use.
+func Blockwise(next Handler, cfg BlockwiseConfig) Handler {
+	cfg = cfg.withDefaults()
+	return &blockwise{
+		next:  next,
+		cfg:   cfg,
+		szx:   szxFor(cfg.BlockSize),
+		table: make(map[transferKey]*transfer),
+		peers: make(map[any]int),
+		lru:   list.New(),
+	}
+}
+
+type blockwise struct {
+	next    Handler
+	cfg     BlockwiseConfig
+	szx     uint8
+	writers sync.Pool // of *blockWriter
+
+	mu    sync.Mutex // guards what follows and every transfer
+	table map[transferKey]*transfer
+	peers map[any]int // bytes by peer
+	bytes int
+	lru   *list.List // of *transfer, the one longest without a block first
+}
+
+// transferKey is what tells one block-wise operation from another: the peer,
+// the direction, and the method and options that are part of the cache key
+// (RFC 7959, Section 2.4; RFC 9175, Section 3.3).
+type transferKey struct {
+	peer     any
+	response bool
+	op       string
+}
+
+// A transfer is a body on its way: a request body as far as it has come, or a
+// whole response body.
+type transfer struct {
+	key     transferKey
+	body    []byte
+	charged int
+	last    time.Time
+	element *list.Element
+
+	// of a response
+	code       Code
+	options    Options
+	lastBlock  [32]byte // hash of the request's last payload
+	wholeInput [32]byte // hash of the request's body
+}
+
+// operation encodes the method and the options of a request that take part in
+// its identity.
+func operation(r *Request) string {
+	b := make([]byte, 0, 64)
+	b = append(b, byte(r.Code))
+	for _, o := range r.Options {
+		switch {
+		case o.ID == Block1, o.ID == Block2, o.ID == Observe:
+		case !o.ID.Critical() && o.ID.NoCacheKey():
+		default:
+			b = append(b, byte(o.ID>>8), byte(o.ID), byte(len(o.Value)>>8), byte(len(o.Value)))
+			b = append(b, o.Value...)
+		}
+	}
+	return string(b)
+}
+
+// ServeCOAP serves one block, or passes on a request that needs none.
+func (b *blockwise) ServeCOAP(w ResponseWriter, r *Request) {
+	v1, has1 := r.Options.Get(Block1)
+	v2, has2 := r.Options.Get(Block2)
+	if !has1 && !has2 {
+		b.serve(w, r, callInfo{szx2: b.szx})
+		return
+	}
+	b1, ok1 := parseBlock(v1)
+	b2, ok2 := parseBlock(v2)
+	if !ok1 || !ok2 {
+		_ = w.Respond(r.NewResponse(BadRequest)) //spec:7959-2.2-1
+		return
+	}
+	if has2 && b2.Num > 0 && !has1 {
+		b.serveBlock2(w, r, b2)
+		return
+	}
+	info := callInfo{szx2: b.szx, has2: has2}
+	if has2 {
+		//spec:7959-2.4-2
+		info.szx2 = min(b.szx, b2.SZX)
+	}
+	if has1 {
+		if r = b.receive(w, r, b1); r == nil {
+			return
+		}
+		info.has1, info.block1 = true, b1
+		info.block1.SZX = min(b1.SZX, b.szx)
+		info.lastBlock = sha256.Sum256(r.Payload[min(len(r.Payload), b1.Offset()):])
+	} else {
+		r = r.withoutBlocks()
+	}
+	b.serve(w, r, info)
+}
+
+// withoutBlocks returns a copy of r for the handler behind, which has no
+// business with blocks.
+func (r *Request) withoutBlocks() *Request {
+	c := *r
+	c.reply = Response{}
+	c.Options = append(Options(nil), r.Options...)
+	c.Options.Remove(Block1)
+	c.Options.Remove(Block2)
+	return &c
+}
+
+// receive takes a block of a request body (RFC 7959, Section 2.5). It returns
+// the whole request when the block was the last, and otherwise answers and
+// returns nil.
+func (b *blockwise) receive(w ResponseWriter, r *Request, block Block) *Request {
+	if block.More && len(r.Payload) != block.Size() {
+		_ = w.Respond(r.NewResponse(BadRequest)) //spec:7959-2.3-1
+		return nil
+	}
+	code, body := b.collect(r, block)
+	if code == Empty {
+		whole := r.withoutBlocks()
+		whole.Options.Remove(Size1)
+		whole.Payload = body
+		return whole
+	}
+	resp := r.NewResponse(code)
+	switch code {
+	case Continue:
+		resp.Options.SetBlock(Block1, Block{Num: block.Num, More: true, SZX: min(block.SZX, b.szx)})
+	case RequestEntityTooLarge:
+		resp.Options.SetBlock(Block1, Block{Num: block.Num, SZX: block.SZX})
+		resp.Options.AddUint(Size1, uint32(b.cfg.MaxBody))
+	default:
+		resp.Options.SetBlock(Block1, Block{Num: block.Num, SZX: block.SZX})
+	}
+	_ = w.Respond(resp)
+	return nil
+}
+
+// collect adds a block to the body it belongs to. Code is Empty when the body
+// is whole.
+func (b *blockwise) collect(r *Request, block Block) (Code, []byte) {
+	key := transferKey{peer: peerKey(r), op: operation(r)}
+	now := b.cfg.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expire(now)
+	t := b.table[key]
+	if block.Num == 0 {
+		b.drop(t) // a new operation overwrites the old (RFC 7959, Section 2.5)
+		t = nil
+		if size, ok := r.Options.Uint(Size1); ok && size > uint32(b.cfg.MaxBody) {
+			return RequestEntityTooLarge, nil
+		}
+		if !block.More {
+			return Empty, r.Payload
+		}
+	}
+	have := 0
+	if t != nil {
+		have = len(t.body)
+	}
+	offset, end := block.Offset(), block.Offset()+len(r.Payload)
+	//spec:7959-2.5-1
+	if offset != have {
+		if t != nil && block.More && end == have && string(t.body[offset:]) == string(r.Payload) {
+			return Continue, nil // the block before once more, in a new message
+		}
+		return RequestEntityIncomplete, nil
+	}
+	if end > b.cfg.MaxBody {
+		b.drop(t)
+		return RequestEntityTooLarge, nil
+	}
+	if t == nil {
+		t = &transfer{key: key}
+	}
+	if !b.charge(t, overhead+end, now) {
+		b.drop(t)
+		return RequestEntityTooLarge, nil
+	}
+	t.body = append(t.body, r.Payload...)
+	if block.More {
+		return Continue, nil
+	}
+	body := t.body
+	b.drop(t)
+	return Empty, body
+}
+
+// charge lets a transfer hold n bytes, at the cost of those longest idle. It
+// reports false if the peer has used up its share.
+func (b *blockwise) charge(t *transfer, n int, now time.Time) bool {
+	if b.peers[t.key.peer]-t.charged+n > b.cfg.MaxPeerBytes || n > b.cfg.MaxBytes {
+		return false
+	}
+	t.last = now
+	if t.element == nil {
+		t.element = b.lru.PushBack(t)
+		b.table[t.key] = t
+	} else {
+		b.lru.MoveToBack(t.element)
+	}
+	b.peers[t.key.peer] += n - t.charged
+	b.bytes += n - t.charged
+	t.charged = n
+	for b.bytes > b.cfg.MaxBytes {
+		b.drop(b.lru.Front().Value.(*transfer))
+	}
+	return true
+}
+
+func (b *blockwise) drop(t *transfer) {
+	if t == nil || t.element == nil {
+		return
+	}
+	b.lru.Remove(t.element)
+	t.element = nil
+	delete(b.table, t.key)
+	b.bytes -= t.charged
+	if b.peers[t.key.peer] -= t.charged; b.peers[t.key.peer] <= 0 {
+		delete(b.peers, t.key.peer)
+	}
+	t.charged = 0
+}
+
+func (b *blockwise) expire(now time.Time) {
+	for e := b.lru.Front(); e != nil; e = b.lru.Front() {
+		t := e.Value.(*transfer)
+		if now.Sub(t.last) < b.cfg.Lifetime {
+			return
+		}
+		b.drop(t)
+	}
+}
+
+// serveBlock2 answers a request for a later block of a response body
+// (RFC 7959, Section 2.4), from what was kept or, for a safe method, anew.
+func (b *blockwise) serveBlock2(w ResponseWriter, r *Request, block Block) {
+	key := transferKey{peer: peerKey(r), response: true, op: operation(r)}
+	block.SZX, block.Num = clampBlock(block, b.szx)
+	now := b.cfg.Now()
+	b.mu.Lock()
+	b.expire(now)
+	t := b.table[key]
+	if t != nil && !t.continues(r) {
+		t = nil
+	}
+	if t != nil {
+		t.last = now
+		b.lru.MoveToBack(t.element)
+	}
+	b.mu.Unlock()
+	if t == nil {
+		if r.Code != GET && r.Code != FETCH || r.Code == FETCH && len(r.Payload) == 0 {
+			_ = w.Respond(r.NewResponse(RequestEntityIncomplete))
+			return
+		}
+		again := r.withoutBlocks()
+		again.Options.Remove(Observe)
+		b.serve(w, again, callInfo{szx2: block.SZX, has2: true, num2: block.Num})
+		return
+	}
+	resp := r.NewResponse(t.code)
+	resp.Options = append(resp.Options, t.options...)
+	respondSlice(w, resp, t.body, block.Num, block.SZX)
+}
+
+// continues reports whether r may ask for more of t: it has no payload, or
+// the payload it had before.
+func (t *transfer) continues(r *Request) bool {
+	if len(r.Payload) == 0 {
+		return true
+	}
+	h := sha256.Sum256(r.Payload)
+	return h == t.lastBlock || h == t.wholeInput
+}
+
+// clampBlock expresses a block in blocks of at most the size we send.
+func clampBlock(block Block, szx uint8) (uint8, uint32) {
+	if block.SZX <= szx {
+		return block.SZX, block.Num
+	}
+	return szx, block.Num << (block.SZX - szx)
+}
+
+// respondSlice sends one block of a body. resp has the code and the options.
+func respondSlice(w ResponseWriter, resp *Response, body []byte, num uint32, szx uint8) {
+	block := Block{Num: num, SZX: szx}
+	from := block.Offset()
+	if from >= len(body) {
+		_ = w.Respond(&Response{Code: BadRequest})
+		return
+	}
+	to := min(len(body), from+block.Size())
+	block.More = to < len(body)
+	resp.Options.SetBlock(Block2, block)
+	resp.Payload = body[from:to]
+	_ = w.Respond(resp)
+}

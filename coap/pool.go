@@ -1,0 +1,157 @@
+package coap
+
+import (
+	"sync"
+)
+
+// PoolConfig says how much work a Pool takes. The zero value gives the
+// defaults.
+type PoolConfig struct {
+	Workers int // goroutines that work at once; default 16
+	Queue   int // requests that wait for one; default 256
+	// PerPeer is how many requests of one peer (its identity, or else its
+	// address) may be in the pool at once, working or waiting, so that no
+	// peer keeps the others out; default an eighth of Workers, at least 1.
+	// More wait in the queue of nobody: they are refused.
+	PerPeer int
+	// RetryAfter is the Max-Age of a refusal, in seconds; default 2.
+	RetryAfter uint32
+}
+
+// A Pool runs handlers outside the goroutine that reads the socket. It has a
+// bounded queue; a request that finds it full is answered with 5.03 Service
+// Unavailable and Max-Age (RFC 7252, Section 5.9.3.4), one too many of the
+// same peer with 4.29 Too Many Requests and Max-Age (RFC 8516). Goroutines
+// exist only while there is work. A Pool is safe for concurrent use.
+type Pool struct {
+	cfg PoolConfig
+
+	mu      sync.Mutex // guards what follows
+	queue   []job
+	head    int
+	peers   map[any]int
+	running int
+	closed  bool
+	idle    *sync.Cond
+}
+
+type job struct {
+	h Handler
+	w ResponseWriter
+	r *Request
+}
+
+// NewPool returns a pool. It holds no resource while it is idle.
+func NewPool(cfg PoolConfig) *Pool {
+	if cfg.Workers <= 0 {
+		cfg.Workers = 16
+	}
+	if cfg.Queue <= 0 {
+		cfg.Queue = 256
+	}
+	if cfg.PerPeer <= 0 {
+		cfg.PerPeer = max(1, cfg.Workers/8)
+	}
+	if cfg.RetryAfter == 0 {
+		cfg.RetryAfter = 2
+	}
+	p := &Pool{cfg: cfg, peers: make(map[any]int)}
+	p.idle = sync.NewCond(&p.mu)
+	return p
+}
+
+// Handler returns a handler that runs next in the pool, on a copy of the
+// request.
+func (p *Pool) Handler(next Handler) Handler {
+	return HandlerFunc(func(w ResponseWriter, r *Request) { p.submit(next, w, r) })
+}
+
+func (p *Pool) submit(next Handler, w ResponseWriter, r *Request) {
+	refusal := p.enqueue(job{next, w, r})
+	if refusal == Empty {
+		return
+	}
+	resp := r.NewResponse(refusal)
+	resp.Options.AddUint(MaxAge, p.cfg.RetryAfter)
+	_ = w.Respond(resp)
+}
+
+func (p *Pool) enqueue(j job) (refusal Code) {
+	key := peerKey(j.r)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed || len(p.queue)-p.head >= p.cfg.Queue:
+		return ServiceUnavailable
+	case p.peers[key] >= p.cfg.PerPeer:
+		return TooManyRequests
+	}
+	j.r = j.r.Clone()
+	p.peers[key]++
+	if p.running < p.cfg.Workers {
+		p.running++
+		go p.work(j)
+		return Empty
+	}
+	p.queue = append(p.queue, j)
+	return Empty
+}
+
+// work runs j and then what waits.
+func (p *Pool) work(j job) {
+	for {
+		p.run(j)
+		p.mu.Lock()
+		if key := peerKey(j.r); p.peers[key] > 1 {
+			p.peers[key]--
+		} else {
+			delete(p.peers, key)
+		}
+		if p.head == len(p.queue) {
+			p.queue, p.head = nil, 0
+			p.running--
+			p.idle.Broadcast()
+			p.mu.Unlock()
+			return
+		}
+		j = p.queue[p.head]
+		p.queue[p.head] = job{}
+		p.head++
+		if p.head > p.cfg.Queue { // let the front go
+			p.queue = append([]job(nil), p.queue[p.head:]...)
+			p.head = 0
+		}
+		p.mu.Unlock()
+	}
+}
+
+func (p *Pool) run(j job) {
+	defer recoverHandler(j.w)
+	j.h.ServeCOAP(j.w, j.r)
+}
+
+// Close refuses new work and waits until the work taken is done.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for p.running > 0 {
+		p.idle.Wait()
+	}
+}
+
+// peerKey identifies who sent a request: its identity, or else its address.
+func peerKey(r *Request) any {
+	if r.Identity != nil {
+		return r.Identity
+	}
+	return r.RemoteAddr
+}
+
+// recoverHandler answers 5.00 for a handler that panicked, so that one
+// request cannot end the process. The panic is a bug of the handler.
+func recoverHandler(w ResponseWriter) {
+	if v := recover(); v != nil {
+		_ = w.Respond(&Response{Code: InternalServerError})
+	}
+}
