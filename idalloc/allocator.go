@@ -1,10 +1,18 @@
 package idalloc
 
 import (
+	"bufio"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 	"time"
 )
+
+// exchangeLifetime is EXCHANGE_LIFETIME (RFC 7252, Section 4.8.2): as long a
+// message of an exchange may still arrive.
+const exchangeLifetime = 247 * time.Second
 
 // A Config describes an [Allocator].
 type Config struct {
@@ -42,76 +50,126 @@ type Config struct {
 }
 
 // An Allocator owns the Recipient IDs of one endpoint. Its methods and those of
-// its handles are safe for concurrent use. Cost of every method but Stats and
-// Holdings does not depend on the number of identifiers in use, and its memory
+// its handles are safe for concurrent use. The cost of every method but Stats
+// and Holdings does not depend on the number of identifiers in use, and memory
 // is proportional to that number and not to the size of the space.
-type Allocator struct{}
+type Allocator struct {
+	now            func() time.Time
+	base           time.Time // durations in entries count from here
+	quarantine     time.Duration
+	pendingTTL     time.Duration
+	maxUnvalidated int
+	journal        Journal
+
+	writing sync.Mutex // held during Journal.Write; taken before mu
+
+	mu          sync.Mutex // guards all below
+	rand        *bufio.Reader
+	last        time.Duration // the latest time seen
+	classes     []*class      // by preference
+	entries     map[key]*entry
+	waiting     queue // pending, until their TTL
+	orphans     queue // live from before New, until claimed
+	resting     queue // quarantined
+	unvalidated int
+	dirty       map[key]struct{} // what the journal must learn
+	batch       *batch           // the next write
+	stats       Stats
+	states      [MaxLen + 1][StateQuarantined + 1]uint64 // entries by length and state
+}
+
+// A class is the identifiers of one length, or a part of them that is
+// preferred, which Allocate may give out.
+type class struct {
+	length int
+	space  space
+	urn    urn
+	block  []*entry // drawn and durable, not given out; only with a journal
+	refill *batch   // the write of the next block, nil if none is under way
+}
 
 // New returns an Allocator in which everything is free but the reserved ranges
 // and the holdings. The ages of holdings are unknown and count from now: a live
 // one waits a Quarantine for Claim by its own Holder and then rests, any other
 // rests for a Quarantine or until its NotBefore, whichever is later.
-func New(cfg Config) (*Allocator, error) { return nil, errors.New("idalloc: not written yet") }
-
-// Allocate gives out a free identifier of the shortest length, at random, that
-// is not one of avoid (the peer's own, such as C_I or ID1). Errors:
-// [ErrExhausted], or one of the Journal.
-func (a *Allocator) Allocate(h Holder, avoid ...ID) (*Pending, error) {
-	return nil, ErrExhausted
+func New(cfg Config) (*Allocator, error) {
+	if cfg.Now == nil {
+		return nil, errors.New("idalloc: no clock")
+	}
+	a := &Allocator{
+		now:            cfg.Now,
+		base:           cfg.Now(),
+		quarantine:     max(cfg.Quarantine, exchangeLifetime),
+		pendingTTL:     cfg.PendingTTL,
+		maxUnvalidated: cfg.MaxUnvalidated,
+		journal:        cfg.Journal,
+		rand:           bufio.NewReaderSize(rand.Reader, 512),
+		entries:        make(map[key]*entry),
+		dirty:          make(map[key]struct{}),
+		batch:          new(batch),
+	}
+	if cfg.Rand != nil {
+		a.rand = bufio.NewReaderSize(cfg.Rand, 512)
+	}
+	if a.pendingTTL <= 0 {
+		a.pendingTTL = exchangeLifetime
+	}
+	if a.maxUnvalidated == 0 {
+		a.maxUnvalidated = 32
+	}
+	if err := a.makeClasses(cfg.Lengths, cfg.Reserved); err != nil {
+		return nil, err
+	}
+	for _, h := range cfg.Holdings {
+		if err := a.restore(h); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
 }
 
-// AllocateUnvalidated is Allocate for a peer that has not proved its address.
-// What such peers occupy is bounded, see Config.MaxUnvalidated; beyond that the
-// error is [ErrUnvalidated]. Pending.Validate ends the restriction.
-func (a *Allocator) AllocateUnvalidated(h Holder, avoid ...ID) (*Pending, error) {
-	return nil, ErrExhausted
+func (a *Allocator) makeClasses(lengths []int, reserved []Range) error {
+	holes, err := reservedSpans(reserved)
+	if err != nil {
+		return err
+	}
+	if lengths == nil {
+		lengths = []int{1, 2, 3}
+	}
+	for i, length := range lengths {
+		if length < 1 || length > MaxLen || i > 0 && length <= lengths[i-1] {
+			return fmt.Errorf("idalloc: lengths %v: must ascend from 1 to %d", lengths, MaxLen)
+		}
+		for _, s := range spaces(length, holes[length]) {
+			a.classes = append(a.classes, &class{length: length, space: s, urn: newUrn(s.n)})
+		}
+	}
+	return nil
 }
 
-// Claim takes the identifier id for a context that is provisioned with it, or
-// takes over a restored live one for the same Holder. The error is a
-// [*ConflictError] if another holder has it or had it too recently.
-func (a *Allocator) Claim(id ID, h Holder) (*Live, error) { return nil, ErrExhausted }
-
-// Lookup tells the state of an identifier and who holds it, or held it last.
-func (a *Allocator) Lookup(id ID) (State, Holder) { return StateFree, Holder{} }
-
-// Holdings returns everything that is not free, ordered by length and value,
-// as a Journal would hold it.
-func (a *Allocator) Holdings() []Holding { return nil }
-
-// Flush writes to the Journal what could wait: releases and ends of quarantine.
-func (a *Allocator) Flush() error { return nil }
-
-// A Pending is an identifier that is given out in an exchange which is not
-// complete. Confirm or Abort uses it up.
-type Pending struct{}
-
-// ID returns the identifier, also when the handle is spent.
-func (p *Pending) ID() ID { return "" }
-
-// Validate tells that the peer has proved its address. It may be called always.
-func (p *Pending) Validate() {}
-
-// Confirm makes the identifier live. Errors: [ErrSpent], [ErrExpired], or one of
-// the Journal, after which the identifier rests.
-func (p *Pending) Confirm() (*Live, error) { return nil, ErrSpent }
-
-// Abort gives the identifier back. It may follow Confirm and then does nothing
-// but return [ErrSpent], so that it can be deferred.
-func (p *Pending) Abort() error { return ErrSpent }
-
-// A Live is an identifier that names a security context. Release uses it up.
-type Live struct{}
-
-// ID returns the identifier, also when the handle is spent.
-func (l *Live) ID() ID { return "" }
-
-// RestUntil tells that after its release the identifier must rest until t at
-// least: a token, an observation or a sleeping peer may use it until then. The
-// latest t of several counts. Errors: [ErrSpent], or one of the Journal, after
-// which t holds until the next crash only.
-func (l *Live) RestUntil(t time.Time) error { return ErrSpent }
-
-// Release ends the use of the identifier, which then rests. A second call does
-// nothing but return [ErrSpent].
-func (l *Live) Release() error { return ErrSpent }
+// restore takes over a holding of an earlier Allocator.
+func (a *Allocator) restore(h Holding) error {
+	if len(h.ID) > MaxLen {
+		return fmt.Errorf("idalloc: restore %q: %w", h.ID.String(), errTooLong)
+	}
+	k := keyOf(h.ID)
+	if a.entries[k] != nil {
+		return fmt.Errorf("idalloc: restore %q: held twice", h.ID.String())
+	}
+	e := a.enter(k, h.Holder)
+	if !h.NotBefore.IsZero() {
+		e.notBefore = max(0, h.NotBefore.Sub(a.base))
+	}
+	switch h.State {
+	case StateLive:
+		a.set(e, StateLive)
+		e.orphan = true
+		e.until = a.quarantine
+		a.orphans.push(e, false)
+	case StateReserved, StatePending, StateQuarantined:
+		a.rest(e, 0)
+	default:
+		return fmt.Errorf("idalloc: restore %q: state %s", h.ID.String(), h.State)
+	}
+	return nil
+}
