@@ -1,0 +1,45 @@
+package oscore
+
+// Protected is an OSCORE message: a CoAP message with the OSCORE option (Section
+// 2). Only this package makes one that is not zero, and a zero Protected does not
+// become a message: nothing that should be protected goes out in clear.
+//
+// A Protected is a value to be used soon: it refers to the memory of the Message it
+// was parsed from, or of the Scratch it was made with.
+type Protected struct {
+	code    Code
+	options []Option // the outer ones, OSCORE among them
+	payload []byte   // the ciphertext
+	header  header
+	scratch *Scratch
+}
+
+// ParseProtected decodes the OSCORE option of a received message (Section 6.1). It
+// returns ErrUnprotected if there is none, and else an [*Error] with code 4.02 if
+// the option or the message is malformed. Outer block-wise transfer comes before
+// (Section 4.1.3.4.2). The Protected refers to m; what is verified of it does not.
+func ParseProtected(m Message) (Protected, error) {
+	return parseProtected(m)
+}
+
+// Message returns the CoAP message to send. It returns ErrUnprotected for a zero
+// Protected.
+func (p Protected) Message() (Message, error) {
+	if p.payload == nil {
+		return Message{}, ErrUnprotected
+	}
+	return Message{Code: p.code, Options: p.options, Payload: p.payload}, nil
+}
+
+// KID returns the 'kid' parameter, and whether there is one (Section 5).
+func (p Protected) KID() ([]byte, bool) { return p.header.kid, p.header.hasKID }
+
+// KIDContext returns the 'kid context' parameter, and whether there is one (Section
+// 5.1).
+func (p Protected) KIDContext() ([]byte, bool) {
+	return p.header.kidContext, p.header.hasKIDContext
+}
+
+// PartialIV returns the 'Partial IV' parameter, and whether there is one (Section
+// 5).
+func (p Protected) PartialIV() (uint64, bool) { return p.header.piv.number(), p.header.piv.n != 0 }
