@@ -77,3 +77,9 @@ func appendHead(dst []byte, m Major, v uint64) []byte {
 		return binary.BigEndian.AppendUint64(append(dst, first|27), v)
 	}
 }
+
+// AppendBytesHead appends the head of a byte string of n bytes, which the caller
+// appends next. n is not negative.
+func AppendBytesHead(dst []byte, n int) []byte {
+	return appendHead(dst, Bytes, uint64(n))
+}

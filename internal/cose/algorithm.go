@@ -37,11 +37,12 @@ const (
 	DirectHKDFSHA256 Algorithm = -10
 	DirectHKDFSHA512 Algorithm = -11
 
-	SHA256   Algorithm = -16
-	SHAKE128 Algorithm = -18
-	SHA384   Algorithm = -43
-	SHA512   Algorithm = -44
-	SHAKE256 Algorithm = -45
+	SHA256_64 Algorithm = -15
+	SHA256    Algorithm = -16
+	SHAKE128  Algorithm = -18
+	SHA384    Algorithm = -43
+	SHA512    Algorithm = -44
+	SHAKE256  Algorithm = -45
 
 	ES256   Algorithm = -7
 	ES384   Algorithm = -35
@@ -117,6 +118,8 @@ func (a Algorithm) properties() (properties, bool) {
 		return properties{name: "direct+HKDF-SHA-256", class: other, hash: crypto.SHA256}, true
 	case DirectHKDFSHA512:
 		return properties{name: "direct+HKDF-SHA-512", class: other, hash: crypto.SHA512}, true
+	case SHA256_64: // truncated; Hash is the whole one
+		return properties{name: "SHA-256/64", class: other, hash: crypto.SHA256}, true
 	case SHA256:
 		return properties{name: "SHA-256", class: other, hash: crypto.SHA256}, true
 	case SHA384:
