@@ -1,6 +1,7 @@
 package gocoap
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message/pool"
 	gonet "github.com/plgd-dev/go-coap/v3/net"
 	"github.com/plgd-dev/go-coap/v3/udp/client"
+	"github.com/plgd-dev/go-coap/v3/udp/coder"
 
 	"github.com/ostiary/ostiary/coap"
 )
@@ -25,19 +27,16 @@ type datagram struct {
 	multicast bool
 }
 
-// A path is where to send an answer: through a go-coap session to the address
-// the request came from, from the address it was sent to. The session serves
-// for as long as its socket is open, also when go-coap has closed its
-// connection for being idle.
+// A path is where to send an answer: to the address the request came from,
+// from the address it was sent to.
 type path struct {
-	session client.Session
 	remote  netip.AddrPort
-	control *gonet.ControlMessage
+	control *gonet.ControlMessage // nil if that does not matter
 }
 
 func received(cc *client.Conn, m *pool.Message) *datagram {
 	d := &datagram{
-		path:  path{session: cc.Session(), remote: addrPort(cc.RemoteAddr())},
+		path:  path{remote: addrPort(cc.RemoteAddr())},
 		typ:   m.Type(),
 		mid:   uint16(m.MessageID()), //nolint:gosec // go-coap has decoded it from two bytes
 		token: string(m.Token()),
@@ -49,10 +48,11 @@ func received(cc *client.Conn, m *pool.Message) *datagram {
 			d.path.control = &gonet.ControlMessage{Src: cm.Dst, IfIndex: cm.IfIndex}
 		}
 	}
+	options := make(coap.Options, 0, len(m.Options()))
 	for _, o := range m.Options() {
-		d.options = append(d.options, coap.Option{ID: coap.OptionID(o.ID), Value: o.Value})
+		options = append(options, coap.Option{ID: coap.OptionID(o.ID), Value: o.Value})
 	}
-	d.options = d.options.Clone()
+	d.options = options.Clone()
 	if body, err := m.ReadBody(); err == nil {
 		d.payload = body
 	}
@@ -68,26 +68,39 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// A packet is a message to be sent. It owns its bytes and is not changed once
-// it is made, so that a retransmission has the same ones.
-type packet struct{ m message.Message }
+// maxDatagram is the most that UDP carries over IPv4.
+const maxDatagram = 65507
 
-func newPacket(typ message.Type, mid uint16, token string, code coap.Code, options coap.Options, payload []byte) *packet {
-	m := message.Message{Type: typ, MessageID: int32(mid), Code: codes.Code(code), Payload: append([]byte(nil), payload...)}
+// encode makes a message. The bytes are kept for retransmissions and
+// duplicates, so that those are the same.
+func encode(typ message.Type, mid uint16, token string, code coap.Code, options coap.Options, payload []byte) ([]byte, error) {
+	m := message.Message{Type: typ, MessageID: int32(mid), Code: codes.Code(code), Payload: payload}
 	if token != "" {
 		m.Token = message.Token(token)
 	}
-	for _, o := range options.Clone() {
-		m.Options = append(m.Options, message.Option{ID: message.OptionID(o.ID), Value: o.Value})
+	m.Options = make(message.Options, len(options))
+	for i, o := range options {
+		if i > 0 && options[i-1].ID > o.ID {
+			return nil, fmt.Errorf("%w: options out of order", coap.ErrBadRequest)
+		}
+		m.Options[i] = message.Option{ID: message.OptionID(o.ID), Value: o.Value}
 	}
-	return &packet{m}
+	size, err := coder.DefaultCoder.Size(m)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("encode: %w", err)
+	case size > maxDatagram:
+		return nil, coap.ErrTooLarge
+	}
+	b := make([]byte, size)
+	if _, err := coder.DefaultCoder.Encode(m, b); err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	return b, nil
 }
 
-// size is about what p occupies in memory.
-func (p *packet) size() int {
-	n := 128 + len(p.m.Token) + len(p.m.Payload)
-	for _, o := range p.m.Options {
-		n += 32 + len(o.Value)
-	}
-	return n
+// empty is an acknowledgement or Reset message (RFC 7252, Section 4.1).
+func empty(typ message.Type, mid uint16) []byte {
+	const version = 1 << 6
+	return []byte{version | byte(typ)<<4, 0, byte(mid >> 8), byte(mid)}
 }

@@ -2,7 +2,6 @@ package gocoap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
@@ -40,8 +39,8 @@ type endpoint struct {
 	handlers, workers sync.WaitGroup
 
 	mu            sync.Mutex // guards what follows
-	conn          *net.UDPConn
-	server        *server.Server
+	socket        *gonet.UDPConn
+	local         netip.AddrPort
 	closed        bool
 	exchanges     cache
 	running       map[netip.AddrPort]int
@@ -94,17 +93,18 @@ func newEndpoint(cfg Config) *endpoint {
 // serve runs the endpoint on conn until ctx is done.
 func (e *endpoint) serve(ctx context.Context, conn *net.UDPConn) error {
 	s := server.New(e.options()...)
+	socket := gonet.NewUDPConn("udp", conn, gonet.WithErrors(func(err error) { e.cfg.Observer.failed(netip.AddrPort{}, err) }))
 	e.mu.Lock()
-	if e.server != nil {
+	if e.socket != nil {
 		e.mu.Unlock()
 		return fmt.Errorf("serve: %w", coap.ErrClosed)
 	}
-	e.server, e.conn = s, conn
+	e.socket, e.local = socket, addrPort(conn.LocalAddr())
 	e.mu.Unlock()
 
 	stop := context.AfterFunc(ctx, func() { e.shutdown(s) })
 	close(e.started)
-	err := s.Serve(gonet.NewUDPConn("udp", conn, gonet.WithErrors(func(err error) { e.cfg.Observer.failed(netip.AddrPort{}, err) })))
+	err := s.Serve(socket)
 	if stop() { // the socket failed, nobody told us to stop
 		e.shutdown(s)
 	}
@@ -175,7 +175,7 @@ func (e *endpoint) shutdown(s *server.Server) {
 
 func (e *endpoint) localAddr() netip.AddrPort {
 	<-e.started
-	return addrPort(e.conn.LocalAddr())
+	return e.local
 }
 
 // receive is go-coap's request monitor: it sees every message before go-coap
@@ -222,16 +222,15 @@ func (e *endpoint) settle(d *datagram) {
 // Section 4.2); any other is ignored.
 func (e *endpoint) reject(d *datagram) {
 	if d.typ == message.Confirmable && !d.multicast {
-		e.write(d.path, newPacket(message.Reset, d.mid, "", coap.Empty, nil, nil))
+		e.write(d.path, empty(message.Reset, d.mid))
 	}
 }
 
-// write sends a packet. An error is reported and is otherwise a lost datagram.
-func (e *endpoint) write(p path, out *packet) {
-	m := pool.NewMessage(e.ctx)
-	m.SetMessage(out.m)
-	m.SetControlMessage(p.control)
-	if err := p.session.WriteMessage(m); err != nil && !errors.Is(err, context.Canceled) {
+// write sends a message. An error is reported and is otherwise a lost datagram.
+func (e *endpoint) write(p path, b []byte) {
+	to := gonet.WithRemoteAddr(net.UDPAddrFromAddrPort(p.remote))
+	err := e.socket.WriteWithOptions(b, gonet.WithContext(e.ctx), to, gonet.WithControlMessage(p.control))
+	if err != nil && !gonet.IsCancelOrCloseError(err) {
 		e.cfg.Observer.failed(p.remote, fmt.Errorf("send: %w", err))
 	}
 }
@@ -240,22 +239,4 @@ func (e *endpoint) write(p path, out *packet) {
 // counter by hash, so that one is not reused soon for any of them.
 func (e *endpoint) nextMID(remote netip.AddrPort) uint16 {
 	return uint16(e.mids[uint8(maphash.Comparable(e.seed, remote))].Add(1)) //nolint:gosec // the low bits are meant
-}
-
-// connect returns go-coap's connection for an address. go-coap finds its
-// socket only once Serve has begun to read it.
-func (e *endpoint) connect(ctx context.Context, remote netip.AddrPort) (*client.Conn, error) {
-	for {
-		cc, err := e.server.NewConn(net.UDPAddrFromAddrPort(remote))
-		if err == nil {
-			return cc, nil
-		}
-		select {
-		case <-time.After(time.Millisecond):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-e.ctx.Done():
-			return nil, coap.ErrClosed
-		}
-	}
 }

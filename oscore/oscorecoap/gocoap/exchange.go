@@ -27,7 +27,7 @@ type exchange struct {
 	mu          sync.Mutex // guards what follows; taken before the endpoint's
 	ackTimer    *time.Timer
 	acked, done bool
-	answer      *packet // for duplicates
+	answer      []byte // for duplicates
 	observation *observation
 
 	// The endpoint's mutex guards these, for the cache.
@@ -113,13 +113,12 @@ func (x *exchange) recoverHandler() {
 }
 
 func (e *endpoint) localAddrOf(p path) netip.AddrPort {
-	bound := addrPort(e.conn.LocalAddr())
 	if p.control != nil {
 		if ip, ok := netip.AddrFromSlice(p.control.Src); ok {
-			return netip.AddrPortFrom(ip.Unmap(), bound.Port())
+			return netip.AddrPortFrom(ip.Unmap(), e.local.Port())
 		}
 	}
-	return bound
+	return e.local
 }
 
 // refusal is the code for a request whose options cannot be processed, or
@@ -176,17 +175,17 @@ func (x *exchange) acknowledge() {
 
 func (x *exchange) sendAck() {
 	x.acked = true
-	x.send(newPacket(message.Acknowledgement, x.key.mid, "", coap.Empty, nil, nil))
+	x.send(empty(message.Acknowledgement, x.key.mid))
 }
 
-// send sends a packet and keeps it for the duplicates of the request.
-func (x *exchange) send(p *packet) {
-	x.answer = p
+// send sends a message and keeps it for the duplicates of the request.
+func (x *exchange) send(b []byte) {
+	x.answer = b
 	x.e.mu.Lock()
 	x.settled = true
-	x.e.exchanges.grow(x, p.size())
+	x.e.exchanges.grow(x, len(b))
 	x.e.mu.Unlock()
-	x.e.write(x.path, p)
+	x.e.write(x.path, b)
 }
 
 // repeat answers a duplicate of the request with the bytes its original got,
@@ -213,32 +212,55 @@ func (x *exchange) Respond(resp *coap.Response) error {
 	if x.ackTimer != nil {
 		x.ackTimer.Stop()
 	}
-	options := resp.Options
 	if x.cancel != nil && !x.accept(resp) {
 		x.cancel()
 	}
-	if options.Has(coap.Observe) {
-		options = options.Clone()
-		if x.observation == nil {
-			options.Remove(coap.Observe)
-		} else {
-			options.SetUint(coap.Observe, x.e.nextObserve())
-		}
-	}
-	switch {
-	case x.suppressed(resp.Code):
+	if x.suppressed(resp.Code) {
 		if x.con && !x.acked {
 			x.sendAck()
 		}
-	case !x.con:
-		x.send(newPacket(message.NonConfirmable, x.e.nextMID(x.key.remote), x.token, resp.Code, options, resp.Payload))
-	case !x.acked:
-		x.send(newPacket(message.Acknowledgement, x.key.mid, x.token, resp.Code, options, resp.Payload))
-	default: // a separate response; a duplicate gets the acknowledgement again
-		separate := newPacket(message.Confirmable, x.e.nextMID(x.key.remote), x.token, resp.Code, options, resp.Payload)
-		x.e.spawn(func() { x.e.cfg.Observer.failed(x.key.remote, x.e.confirm(x.path, separate)) })
+		return nil
 	}
+	return x.respond(resp.Code, x.outerOptions(resp), resp.Payload)
+}
+
+// respond sends the first response: in the acknowledgement if that has not
+// been sent, else separately (RFC 7252, Section 5.2).
+func (x *exchange) respond(code coap.Code, options coap.Options, payload []byte) error {
+	typ, mid := message.Acknowledgement, x.key.mid
+	if !x.con {
+		typ, mid = message.NonConfirmable, x.e.nextMID(x.key.remote)
+	} else if x.acked {
+		typ, mid = message.Confirmable, x.e.nextMID(x.key.remote)
+	}
+	b, err := encode(typ, mid, x.token, code, options, payload)
+	if err != nil {
+		if code != coap.InternalServerError {
+			_ = x.respond(coap.InternalServerError, nil, nil)
+		}
+		return err
+	}
+	if typ != message.Confirmable {
+		x.send(b)
+		return nil
+	}
+	// A duplicate of the request gets the acknowledgement once more.
+	x.e.spawn(func() { x.e.cfg.Observer.failed(x.key.remote, x.e.confirm(x.path, mid, b)) })
 	return nil
+}
+
+// outerOptions are the options of a response, with the number of a first
+// notification, and without Observe if there will be no second.
+func (x *exchange) outerOptions(resp *coap.Response) coap.Options {
+	if !resp.Options.Has(coap.Observe) {
+		return resp.Options
+	}
+	options := resp.Options.Clone()
+	options.Remove(coap.Observe)
+	if x.observation != nil {
+		options.AddUint(coap.Observe, x.e.nextObserve())
+	}
+	return options
 }
 
 // suppressed reports whether the client does not want a response of this

@@ -101,16 +101,27 @@ func (o *observation) send(n *notice) {
 	o.count++
 	if n.con || o.count >= confirmEvery || time.Since(o.confirmed) >= confirmAfter {
 		o.busy = true
-		p := o.packet(message.Confirmable, n)
-		o.e.spawn(func() { o.settled(n, o.e.confirm(o.path, p)) })
+		mid := o.nextMID()
+		b, err := encode(message.Confirmable, mid, o.key.token, n.code, n.options, n.payload)
+		o.e.spawn(func() {
+			if err == nil {
+				err = o.e.confirm(o.path, mid, b)
+			}
+			o.settled(n, err)
+		})
 		return
 	}
-	o.e.write(o.path, o.packet(message.NonConfirmable, n))
+	b, err := encode(message.NonConfirmable, o.nextMID(), o.key.token, n.code, n.options, n.payload)
+	if err != nil {
+		o.e.cfg.Observer.failed(o.key.remote, err)
+		return
+	}
+	o.e.write(o.path, b)
 }
 
-// packet makes the message of a notification, and remembers its Message ID
-// for a Reset message.
-func (o *observation) packet(typ message.Type, n *notice) *packet {
+// nextMID returns the Message ID of a notification, and remembers it for a
+// Reset message.
+func (o *observation) nextMID() uint16 {
 	key := messageKey{o.key.remote, o.e.nextMID(o.key.remote)}
 	o.e.mu.Lock()
 	o.e.notified[key] = o
@@ -120,7 +131,7 @@ func (o *observation) packet(typ message.Type, n *notice) *packet {
 		o.mids = o.mids[1:]
 	}
 	o.e.mu.Unlock()
-	return newPacket(typ, key.mid, o.key.token, n.code, n.options, n.payload)
+	return key.mid
 }
 
 // settled goes on when a confirmable notification has been acknowledged, or

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message"
@@ -21,11 +22,11 @@ type waiter struct {
 // oldest give way to newer ones (RFC 7641, Section 1.3).
 const waiting = 64
 
-func (e *endpoint) await(r *coap.Request, token string, n int) *waiter {
+func (e *endpoint) await(remote netip.AddrPort, token string, n int) *waiter {
 	if token == "" {
 		token = rand.Text()[:8] // 40 random bits, never used again while they matter
 	}
-	w := &waiter{key: tokenKey{r.RemoteAddr, token}, responses: make(chan *coap.Response, n)}
+	w := &waiter{key: tokenKey{remote, token}, responses: make(chan *coap.Response, n)}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.waiters[w.key] = w
@@ -62,7 +63,7 @@ func (e *endpoint) receiveResponse(d *datagram) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if d.typ == message.Confirmable || typ == message.Reset {
-		x.send(newPacket(typ, d.mid, "", coap.Empty, nil, nil))
+		x.send(empty(typ, d.mid))
 	}
 }
 
@@ -110,11 +111,7 @@ func (e *endpoint) path(ctx context.Context, r *coap.Request) (path, error) {
 	case <-e.ctx.Done():
 		return path{}, coap.ErrClosed
 	}
-	cc, err := e.connect(ctx, r.RemoteAddr)
-	if err != nil {
-		return path{}, err
-	}
-	return path{session: cc.Session(), remote: r.RemoteAddr}, nil
+	return path{remote: r.RemoteAddr}, nil
 }
 
 // do sends a request and waits for its response.
@@ -123,21 +120,29 @@ func (e *endpoint) do(ctx context.Context, r *coap.Request) (*coap.Response, err
 	if err != nil {
 		return nil, err
 	}
-	w := e.await(r, "", 1)
+	w := e.await(r.RemoteAddr, "", 1)
 	defer e.leaveWaiter(w)
 	return e.request(ctx, p, w, r)
 }
 
 // request sends a request and waits for the first response that w receives.
 func (e *endpoint) request(ctx context.Context, p path, w *waiter, r *coap.Request) (*coap.Response, error) {
+	typ, mid := message.Confirmable, e.nextMID(r.RemoteAddr)
 	if r.NonConfirmable {
-		e.write(p, newPacket(message.NonConfirmable, e.nextMID(r.RemoteAddr), w.key.token, r.Code, r.Options, r.Payload))
+		typ = message.NonConfirmable
+	}
+	b, err := encode(typ, mid, w.key.token, r.Code, r.Options, r.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if r.NonConfirmable {
+		e.write(p, b)
 		return e.response(ctx, w)
 	}
 	if err := e.enter(ctx, r.RemoteAddr); err != nil {
 		return nil, err
 	}
-	t := e.transmit(p, newPacket(message.Confirmable, e.nextMID(r.RemoteAddr), w.key.token, r.Code, r.Options, r.Payload))
+	t := e.transmit(p, mid, b)
 	resp, err := e.outcome(ctx, w, t)
 	t.stop()
 	e.exit(r.RemoteAddr)
@@ -196,7 +201,7 @@ func (e *endpoint) observe(ctx context.Context, r *coap.Request, notify func(*co
 	registration := r.Clone()
 	registration.Options.SetUint(coap.Observe, 0)
 	protected := r.Options.Has(coap.OSCORE)
-	w := e.await(r, "", waiting)
+	w := e.await(r.RemoteAddr, "", waiting)
 	defer e.leaveWaiter(w)
 	resp, err := e.request(ctx, p, w, registration)
 	var order sequence
@@ -247,7 +252,7 @@ func (e *endpoint) deregister(p path, w *waiter, registration *coap.Request, can
 	}
 	ctx, stop := context.WithTimeout(e.ctx, 2*e.cfg.AckTimeout)
 	defer stop()
-	again := e.await(r, w.key.token, 1)
+	again := e.await(r.RemoteAddr, w.key.token, 1)
 	defer e.leaveWaiter(again)
 	_, err := e.request(ctx, p, again, r)
 	e.cfg.Observer.failed(r.RemoteAddr, err)

@@ -17,7 +17,7 @@ type transmission struct {
 	e       *endpoint
 	key     messageKey
 	path    path
-	packet  *packet
+	message []byte
 	settled chan outcome // at most one
 	timer   *time.Timer
 	timeout time.Duration
@@ -25,10 +25,10 @@ type transmission struct {
 }
 
 // transmit sends a Confirmable message for the first time.
-func (e *endpoint) transmit(p path, out *packet) *transmission {
+func (e *endpoint) transmit(p path, mid uint16, b []byte) *transmission {
 	t := &transmission{
-		e: e, path: p, packet: out,
-		key:     messageKey{p.remote, uint16(out.m.MessageID)}, //nolint:gosec // made from a uint16
+		e: e, path: p, message: b,
+		key:     messageKey{p.remote, mid},
 		settled: make(chan outcome, 1),
 		// Between ACK_TIMEOUT and half as much again, ACK_RANDOM_FACTOR.
 		timeout: e.cfg.AckTimeout + rand.N(e.cfg.AckTimeout/2+1), //nolint:gosec // no secret
@@ -36,7 +36,7 @@ func (e *endpoint) transmit(p path, out *packet) *transmission {
 	e.mu.Lock()
 	e.transmissions[t.key] = t.settled
 	e.mu.Unlock()
-	e.write(p, out)
+	e.write(p, b)
 	t.timer = time.NewTimer(t.timeout)
 	return t
 }
@@ -49,7 +49,7 @@ func (t *transmission) retransmit() bool {
 	}
 	t.tries++
 	t.timeout *= 2
-	t.e.write(t.path, t.packet)
+	t.e.write(t.path, t.message)
 	t.timer.Reset(t.timeout)
 	return true
 }
@@ -66,8 +66,8 @@ func (t *transmission) stop() {
 
 // confirm sends a Confirmable message until it is acknowledged (nil), reset,
 // or given up.
-func (e *endpoint) confirm(p path, out *packet) error {
-	t := e.transmit(p, out)
+func (e *endpoint) confirm(p path, mid uint16, b []byte) error {
+	t := e.transmit(p, mid, b)
 	defer t.stop()
 	for {
 		select {
