@@ -93,6 +93,29 @@ func (s Scope) String() string {
 	return "h'" + hex.EncodeToString([]byte(s.value)) + "'"
 }
 
+// ParseScope decodes one CBOR item, the value of a scope parameter or claim. It
+// fails with an *Error.
+func ParseScope(b []byte) (Scope, error) {
+	var s Scope
+	n, err := cborseq.Normalize(b)
+	f := fields{s: n}
+	if err != nil || !f.readScope(&s) || !f.s.Empty() {
+		return Scope{}, malformed("RFC 9200, Section 5.8.1", "scope")
+	}
+	return s, nil
+}
+
+// Append appends the value to dst; nothing if s is none.
+func (s Scope) Append(dst []byte) []byte {
+	switch s.kind {
+	case textScope:
+		return cborseq.AppendText(dst, s.value)
+	case byteScope:
+		return cborseq.AppendBytes(dst, []byte(s.value))
+	}
+	return dst
+}
+
 // valid reports whether a text is a list of scope tokens (RFC 6749, Section
 // 3.3). The syntax of a byte string is for the RS to say.
 func (s Scope) valid() bool {
@@ -121,12 +144,8 @@ func (f *fields) readScope(out *Scope) bool {
 }
 
 func (w *fieldWriter) scope(k int64, s Scope) {
-	switch s.kind {
-	case noScope:
-	case textScope:
-		w.text(k, s.value)
-	case byteScope:
+	if !s.IsZero() {
 		w.key(k)
-		w.b = cborseq.AppendBytes(w.b, []byte(s.value)) // does not escape: no copy on the heap
+		w.b = s.Append(w.b)
 	}
 }

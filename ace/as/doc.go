@@ -1,0 +1,17 @@
+// Package as is the authorization server of ACE-OAuth: its token endpoint as a
+// function of bytes (RFC 9200, Section 5.8; RFC 9203, Section 3), for the grant
+// type client_credentials.
+//
+//	who, payload --> client, request      invalid_client, unauthorized_client,
+//	                                      invalid_request, unsupported_grant_type
+//	             --> audience, RSs        invalid_request
+//	             --> profile, key         incompatible_ace_profiles, unsupported_pop_key
+//	             --> policy, scope        invalid_scope
+//	             --> token                ids are durable before they are used
+//	             --> Ledger.Record        5.00, and no token leaves
+//	payload      <-- answer
+//
+// The caller has authenticated the client, over a channel that is encrypted,
+// protected against replay, and binds answers to requests (RFC 9200, Section
+// 6.5).
+package as
