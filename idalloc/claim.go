@@ -30,7 +30,7 @@ func (a *Allocator) Claim(id ID, h Holder) (*Live, error) {
 	}
 	e.holder = h
 	a.stats.Claimed++
-	return a.enliven(e)
+	return a.enliven(e, id)
 }
 
 // unblock takes a drawn entry out of its block.

@@ -15,12 +15,15 @@ func (p *Pending) ID() ID { return p.id }
 
 // Validate tells that the peer has proved its address. It may be called always.
 func (p *Pending) Validate() {
-	if e := p.held.v.Load(); e != nil {
-		p.a.mu.Lock()
-		defer p.a.mu.Unlock()
-		if e.state == StatePending {
-			p.a.validate(e)
-		}
+	e := p.held.v.Load()
+	if e == nil {
+		return
+	}
+	p.a.mu.Lock()
+	defer p.a.mu.Unlock()
+	p.a.settle(e, p.a.tick())
+	if e.state == StatePending {
+		p.a.validate(e)
 	}
 }
 
@@ -41,11 +44,11 @@ func (p *Pending) Confirm() (*Live, error) {
 	e.remove()
 	a.validate(e)
 	a.stats.Confirmed++
-	return a.enliven(e)
+	return a.enliven(e, p.id)
 }
 
 // enliven makes e live and durable. It is called with mu held and unlocks it.
-func (a *Allocator) enliven(e *entry) (*Live, error) {
+func (a *Allocator) enliven(e *entry, id ID) (*Live, error) {
 	a.set(e, StateLive)
 	b := a.mark(e.key)
 	a.mu.Unlock()
@@ -55,7 +58,7 @@ func (a *Allocator) enliven(e *entry) (*Live, error) {
 		a.rest(e, a.tick())
 		return nil, err
 	}
-	l := &Live{a: a, id: e.key.id()}
+	l := &Live{a: a, id: id}
 	l.held.v.Store(e)
 	return l, nil
 }
@@ -103,13 +106,11 @@ func (l *Live) RestUntil(t time.Time) error {
 		a.mu.Unlock()
 		return ErrSpent
 	}
-	until := t.Sub(a.base)
-	if until <= e.notBefore {
-		a.mu.Unlock()
-		return nil
+	b := a.batch // also for an earlier t: its write may be under way or have failed
+	if until := t.Sub(a.base); until > e.notBefore {
+		e.notBefore = until
+		a.mark(e.key)
 	}
-	e.notBefore = until
-	b := a.mark(e.key)
 	a.mu.Unlock()
 	return a.commit(b)
 }

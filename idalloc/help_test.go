@@ -6,8 +6,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 const q = exchangeLifetime
@@ -56,7 +57,7 @@ func (j *fakeJournal) holdings() []Holding {
 	return slices.SortedFunc(maps.Values(j.held), compareHoldings)
 }
 
-func mustNew(t testing.TB, cfg Config) *Allocator {
+func mustNew(t rapid.TB, cfg Config) *Allocator {
 	t.Helper()
 	a, err := New(cfg)
 	if err != nil {
@@ -65,7 +66,7 @@ func mustNew(t testing.TB, cfg Config) *Allocator {
 	return a
 }
 
-func mustAllocate(t testing.TB, a *Allocator, avoid ...ID) *Pending {
+func mustAllocate(t rapid.TB, a *Allocator, avoid ...ID) *Pending {
 	t.Helper()
 	p, err := a.Allocate(Holder{SourceEDHOC, "t"}, avoid...)
 	if err != nil {
@@ -74,7 +75,7 @@ func mustAllocate(t testing.TB, a *Allocator, avoid ...ID) *Pending {
 	return p
 }
 
-func mustConfirm(t testing.TB, p *Pending) *Live {
+func mustConfirm(t rapid.TB, p *Pending) *Live {
 	t.Helper()
 	l, err := p.Confirm()
 	if err != nil {
@@ -153,7 +154,7 @@ func verify(a *Allocator) error {
 	return nil
 }
 
-func check(t testing.TB, a *Allocator) {
+func check(t rapid.TB, a *Allocator) {
 	t.Helper()
 	if err := verify(a); err != nil {
 		t.Fatal(err)
