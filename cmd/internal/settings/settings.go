@@ -1,0 +1,112 @@
+// Package settings reads and writes the files of the commands: configuration
+// and credentials, in TOML. It is strict: a key that nobody knows is an error
+// that names the line, for a misspelt limit must not go unnoticed.
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// maxFile bounds a file in bytes.
+const maxFile = 1 << 20
+
+// Parse decodes the TOML text b, which comes from the file called name, into
+// v. The error names the file, the line and the key.
+func Parse(name string, b []byte, v any) error {
+	if len(b) > maxFile {
+		return fmt.Errorf("%s: longer than %d bytes", name, maxFile)
+	}
+	d := toml.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	var unknown *toml.StrictMissingError
+	var wrong *toml.DecodeError
+	switch {
+	case errors.As(err, &unknown):
+		e := unknown.Errors[0]
+		line, _ := e.Position()
+		return fmt.Errorf("%s:%d: unknown key %q", name, line, keyName(e.Key()))
+	case errors.As(err, &wrong):
+		line, column := wrong.Position()
+		return fmt.Errorf("%s:%d:%d: %s", name, line, column, wrong.Error())
+	case err != nil:
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func keyName(key toml.Key) string {
+	var b bytes.Buffer
+	for i, part := range key {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+// Read decodes the file at path into v.
+func Read(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err // an *fs.PathError says what failed
+	}
+	return Parse(path, b, v)
+}
+
+// Marshal encodes v as TOML.
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := toml.NewEncoder(&b).Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// WriteSecret writes a new file at path that only its owner can read, with
+// header, a comment, above the encoded v. It refuses to replace a file.
+func WriteSecret(path, header string, v any) error {
+	b, err := Marshal(v)
+	if err != nil {
+		return err
+	}
+	return WriteNew(path, append([]byte(header), b...))
+}
+
+// WriteNew writes a new file at path with mode 0600, durably. It refuses to
+// replace a file, for what it would replace are keys.
+func WriteNew(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists already; move it away first", path)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(b); err != nil {
+		_ = f.Close()
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// Beside returns path as seen from the folder of the file at base, so that a
+// configuration may be moved together with what it names.
+func Beside(base, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(base), path)
+}

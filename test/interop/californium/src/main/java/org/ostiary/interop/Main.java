@@ -1,0 +1,30 @@
+package org.ostiary.interop;
+
+import org.eclipse.californium.core.config.CoapConfig;
+import org.eclipse.californium.elements.config.Configuration;
+
+/** Californium as an OSCORE peer: {@code client} or {@code server}, then --name value pairs. */
+public final class Main {
+	private Main() {
+	}
+
+	public static void main(String[] args) throws Exception {
+		System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", System.getenv().getOrDefault("PEER_LOG", "error"));
+		CoapConfig.register();
+		Configuration config = Configuration.createStandardWithoutFile();
+		config.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, 16384);
+		config.set(CoapConfig.PREFERRED_BLOCK_SIZE, 512);
+		config.set(CoapConfig.MAX_MESSAGE_SIZE, 1024);
+		Configuration.setStandard(config);
+		String role = args.length == 0 ? "" : args[0];
+		Arguments arguments = new Arguments(args, 1);
+		switch (role) {
+		case "client" -> System.exit(new Client(arguments).run() ? 0 : 1);
+		case "server" -> new Server(arguments).run();
+		default -> {
+			System.err.println("usage: client|server --name value ..");
+			System.exit(2);
+		}
+		}
+	}
+}
