@@ -144,8 +144,8 @@ func verify(a *Allocator) error {
 		}
 	}
 	for _, c := range a.classes {
-		if c.urn.taken != used[c] || uint64(len(c.urn.at)) > c.urn.taken || len(c.urn.at) != len(c.urn.where) {
-			return fmt.Errorf("urn of length %d: taken %d of %d used, %d strangers", c.length, c.urn.taken, used[c], len(c.urn.at))
+		if c.urn.taken != used[c] || uint64(len(c.urn.swapped)) > 2*c.urn.taken {
+			return fmt.Errorf("urn of length %d: taken %d of %d used, %d words", c.length, c.urn.taken, used[c], len(c.urn.swapped))
 		}
 	}
 	if states != a.states || unvalidated != a.unvalidated {

@@ -6,23 +6,20 @@ package idalloc
 // It is a random permutation, shuffled (Fisher-Yates) no further than needed:
 // the positions from taken to n-1 hold the numbers that are left. Every number
 // >= taken that is left stands at its own position, so only the positions of
-// taken numbers hold a stranger, and only those are written down.
+// taken numbers hold a stranger, which is < taken.
 type urn struct {
 	n, taken uint64
-	at       map[uint64]uint64 // position -> the stranger there, which is < taken
-	where    map[uint64]uint64 // stranger -> its position
+	swapped  map[uint64]uint64 // position -> the stranger there, and back
 }
 
-func newUrn(n uint64) urn {
-	return urn{n: n, at: make(map[uint64]uint64), where: make(map[uint64]uint64)}
-}
+func newUrn(n uint64) urn { return urn{n: n, swapped: make(map[uint64]uint64)} }
 
 func (u *urn) left() uint64 { return u.n - u.taken }
 
 // draw takes the number at the r-th position that is left, r < left().
 func (u *urn) draw(r uint64) uint64 {
 	p := u.taken + r
-	number, stranger := u.at[p]
+	number, stranger := u.swapped[p]
 	if !stranger {
 		number = p
 	}
@@ -32,11 +29,11 @@ func (u *urn) draw(r uint64) uint64 {
 
 // take takes the given number and reports whether it was there.
 func (u *urn) take(number uint64) bool {
-	p, stranger := u.where[number]
-	if !stranger {
-		if _, gone := u.at[number]; gone || number < u.taken || number >= u.n {
-			return false
-		}
+	p, swapped := u.swapped[number]
+	switch {
+	case number >= u.n || swapped != (number < u.taken):
+		return false
+	case !swapped:
 		p = number
 	}
 	u.empty(p, number)
@@ -47,7 +44,7 @@ func (u *urn) take(number uint64) bool {
 func (u *urn) empty(p, number uint64) {
 	u.forget(p, number)
 	if front := u.taken; p != front {
-		moved, stranger := u.at[front]
+		moved, stranger := u.swapped[front]
 		if stranger {
 			u.forget(front, moved)
 		} else {
@@ -63,14 +60,14 @@ func (u *urn) put(number uint64) {
 	u.taken--
 	front := u.taken
 	if number > front { // goes home, whoever stands there moves
-		homeless := u.at[number]
+		homeless := u.swapped[number]
 		u.forget(number, homeless)
 		number = homeless
 	}
 	if number == front {
 		return
 	}
-	if p, stranger := u.where[front]; stranger { // front's own number goes home too
+	if p, elsewhere := u.swapped[front]; elsewhere { // front's own number goes home too
 		u.forget(p, front)
 		u.remember(p, number)
 		return
@@ -79,11 +76,13 @@ func (u *urn) put(number uint64) {
 }
 
 func (u *urn) remember(p, number uint64) {
-	u.at[p] = number
-	u.where[number] = p
+	u.swapped[p] = number
+	u.swapped[number] = p
 }
 
 func (u *urn) forget(p, number uint64) {
-	delete(u.at, p)
-	delete(u.where, number)
+	if p != number {
+		delete(u.swapped, p)
+		delete(u.swapped, number)
+	}
 }

@@ -45,11 +45,11 @@ func TestUrnAgainstSet(t *testing.T) {
 				if u.left() != n-uint64(len(taken)) {
 					t.Fatalf("left %d, want %d", u.left(), n-uint64(len(taken)))
 				}
-				if len(u.at) > len(taken) || len(u.where) != len(u.at) {
-					t.Fatalf("remembers %d, %d for %d taken", len(u.at), len(u.where), len(taken))
+				if len(u.swapped) > 2*len(taken) {
+					t.Fatalf("remembers %d words for %d taken", len(u.swapped), len(taken))
 				}
-				for p, s := range u.at {
-					if p < u.taken || s >= u.taken || u.where[s] != p {
+				for p, s := range u.swapped {
+					if (p < u.taken) == (s < u.taken) || u.swapped[s] != p {
 						t.Fatalf("stranger %d at %d, taken %d", s, p, u.taken)
 					}
 				}
