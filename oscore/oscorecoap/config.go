@@ -1,0 +1,135 @@
+package oscorecoap
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/oscore"
+)
+
+// Config configures a Server. The zero value of every field is its default.
+// It is copied.
+type Config struct {
+	// Authorize decides whether the peer may make a request that has been
+	// verified. It is asked for every block of a block-wise transfer and, with
+	// the request that registered, before every notification, so that a right
+	// that has ended is not used any longer. It runs where the request does
+	// and should not wait. The request's Identity is sec.
+	//
+	// The grant goes into the request's context, see Grant. An error that is
+	// a *Refusal is the answer; any other becomes 5.00 and is told to the
+	// Observer. Nil allows everything to everybody in the table of contexts.
+	Authorize func(sec *oscore.Association, r *coap.Request) (grant any, err error)
+
+	// Blockwise bounds the block-wise transfers inside OSCORE (RFC 8613,
+	// Section 4.1.3.4.1).
+	Blockwise coap.BlockwiseConfig
+
+	// Recognize lists the critical options that the protected handler
+	// processes; a request with another one is refused (RFC 7252, Section
+	// 5.4.1). Nil means those of RFC 7252 and 7959.
+	Recognize []coap.OptionID
+
+	// Answers bounds the protected answers that are kept for retransmitted
+	// requests.
+	Answers AnswersConfig
+
+	// Observations is how many observations one association may have; the
+	// default is 64. A registration beyond is answered like a plain request.
+	Observations int
+
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+
+	// Observer is told what happens.
+	Observer Observer
+}
+
+// AnswersConfig bounds the answers that a Server keeps. A request that is
+// retransmitted gets the bytes of its first answer, also when it comes from
+// another address, and is neither verified nor executed nor protected again.
+type AnswersConfig struct {
+	// Bytes bounds all answers, AssociationBytes those to one association, so
+	// that no peer can make the others' give way. The defaults are 16 MiB and
+	// 64 KiB.
+	Bytes, AssociationBytes int
+	// Lifetime is how long an answer is kept; the default is 247 seconds, as
+	// long as the messages of an exchange can be under way (RFC 7252, Section
+	// 4.8.2).
+	Lifetime time.Duration
+}
+
+// An Observer is told of events, for metrics and logs. Its functions may be
+// nil; they are called from many goroutines and must not block.
+type Observer struct {
+	// Verified reports a request that was verified.
+	Verified func(sec *oscore.Association, r *coap.Request)
+	// Refused reports a request that was not: err is an *oscore.Error, an
+	// *oscore.Challenge or an error of our side.
+	Refused func(remote netip.AddrPort, err error)
+	// Denied reports a request that Authorize has refused.
+	Denied func(sec *oscore.Association, r *coap.Request, err error)
+	// Repeated reports a retransmission: answered, or not because the address
+	// is new and the answer would be too long for it.
+	Repeated func(remote netip.AddrPort, answered bool)
+	// Failed reports a response that could not be protected or sent.
+	Failed func(sec *oscore.Association, err error)
+}
+
+// A Refusal is an error of Authorize that says how the request is answered.
+type Refusal struct {
+	Code    coap.Code // 4.01, 4.03 or 4.05
+	Options coap.Options
+	Payload []byte
+	Err     error // for our log, may be nil
+}
+
+// Error implements error.
+func (r *Refusal) Error() string {
+	if r.Err != nil {
+		return fmt.Sprintf("refused with %v: %v", r.Code, r.Err)
+	}
+	return fmt.Sprintf("refused with %v", r.Code)
+}
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// refusal is the response for an error of Authorize.
+func refusal(err error) *coap.Response {
+	var r *Refusal
+	if errors.As(err, &r) && r.Code.IsResponse() && !r.Code.IsSuccess() {
+		return &coap.Response{Code: r.Code, Options: r.Options, Payload: r.Payload}
+	}
+	return &coap.Response{Code: coap.InternalServerError}
+}
+
+func (c Config) withDefaults() Config {
+	if c.Recognize == nil {
+		c.Recognize = []coap.OptionID{
+			coap.IfMatch, coap.URIHost, coap.IfNoneMatch, coap.URIPort, coap.URIPath, coap.URIQuery,
+			coap.Accept, coap.Block2, coap.Block1,
+		}
+	}
+	c.Recognize = slices.Clone(c.Recognize)
+	if c.Answers.Bytes <= 0 {
+		c.Answers.Bytes = 16 << 20
+	}
+	if c.Answers.AssociationBytes <= 0 {
+		c.Answers.AssociationBytes = 64 << 10
+	}
+	if c.Answers.Lifetime <= 0 {
+		c.Answers.Lifetime = 247 * time.Second
+	}
+	if c.Observations <= 0 {
+		c.Observations = 64
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}

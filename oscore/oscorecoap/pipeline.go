@@ -1,0 +1,63 @@
+package oscorecoap
+
+import (
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/oscore"
+)
+
+// A Server is the OSCORE layer of an endpoint: a coap.Handler. It is safe for
+// concurrent use.
+type Server struct {
+	contexts     *oscore.Contexts
+	protected    coap.Handler // behind inner block-wise transfer
+	plain        coap.Handler
+	cfg          Config
+	answers      *answers
+	observations *observations
+}
+
+// Handler returns the Server for the associations in contexts. A request
+// inside OSCORE goes to protected, with the *oscore.Association as its
+// Identity; one without OSCORE goes to plain, which serves only what may be
+// done in clear, such as /authz-info. A nil plain refuses with 4.01; see also
+// Plain.
+func Handler(contexts *oscore.Contexts, protected, plain coap.Handler, cfg Config) *Server {
+	cfg = cfg.withDefaults()
+	if plain == nil {
+		plain = Plain(nil)
+	}
+	return &Server{
+		contexts:     contexts,
+		protected:    recognize(cfg.Recognize, coap.Blockwise(protected, cfg.Blockwise)),
+		plain:        plain,
+		cfg:          cfg,
+		answers:      newAnswers(cfg.Answers, cfg.Now),
+		observations: newObservations(cfg.Observations),
+	}
+}
+
+// ServeCOAP takes a request from the datagram to its handler.
+func (s *Server) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
+	if !r.Options.Has(coap.OSCORE) {
+		s.plain.ServeCOAP(w, r)
+		return
+	}
+	answer, first := s.answers.begin(w, r)
+	if !first {
+		s.repeat(answer, w, r)
+		return
+	}
+	sec, message, exchange, err := s.verify(r)
+	if err != nil {
+		s.refuse(answer, r, err) // unprotected 4.00, 4.01 or 4.02, or a challenge
+		return
+	}
+	request := decrypted(message, sec, r)
+	out := s.respond(answer, sec, exchange, request)
+	grant, err := s.authorize(sec, request)
+	if err != nil {
+		_ = out.Respond(refusal(err)) // protected 4.01, 4.03 or 4.05
+		return
+	}
+	s.protected.ServeCOAP(out, request.WithContext(out.context(r.Context(), grant)))
+}
