@@ -63,15 +63,18 @@ func AppendNull(dst []byte) []byte {
 
 // appendHead appends the shortest head for v (RFC 8949, Section 4.2.1).
 func appendHead(dst []byte, m Major, v uint64) []byte {
+	//spec:8949-3-1
+	//spec:8949-4.2.1-1
+	//spec:8949-4.2.1-2
 	first := byte(m) << 5
 	switch {
-	case v < 24:
+	case v < 24: //spec:8949-4.2.1-3
 		return append(dst, first|byte(v))
-	case v <= math.MaxUint8:
+	case v <= math.MaxUint8: //spec:8949-4.2.1-4
 		return append(dst, first|24, byte(v))
-	case v <= math.MaxUint16:
+	case v <= math.MaxUint16: //spec:8949-4.2.1-5
 		return binary.BigEndian.AppendUint16(append(dst, first|25), uint16(v))
-	case v <= math.MaxUint32:
+	case v <= math.MaxUint32: //spec:8949-4.2.1-6
 		return binary.BigEndian.AppendUint32(append(dst, first|26), uint32(v))
 	default:
 		return binary.BigEndian.AppendUint64(append(dst, first|27), v)

@@ -31,6 +31,7 @@ func head(s String) (m Major, arg uint64, rest String, ok bool) {
 		arg, rest = binary.BigEndian.Uint64(s[1:]), s[9:]
 		ok = arg > math.MaxUint32
 	default:
+		//spec:8949-4.2.1-8
 		return 0, 0, nil, false
 	}
 	if m == Simple {
@@ -43,16 +44,17 @@ func head(s String) (m Major, arg uint64, rest String, ok bool) {
 // in the shortest form that keeps its value (RFC 8949, Section 4.2.1), and NaN in
 // the one of Section 4.2.2.
 func deterministicSimple(info byte, arg uint64) bool {
+	//spec:8949-4.2.1-7
 	switch info {
 	case 24:
-		return arg >= 32 // RFC 8949, Section 3.3
+		return arg >= 32 //spec:8949-3.3-1
 	case 25:
 		return arg == 0x7e00 || arg&0x7fff <= 0x7c00
 	case 26:
 		return !fitsHalf(uint32(arg))
 	default:
 		f := math.Float64frombits(arg)
-		return f == f && float64(float32(f)) != f
+		return !math.IsNaN(f) && float64(float32(f)) != f
 	}
 }
 
@@ -73,6 +75,8 @@ func fitsHalf(bits uint32) bool {
 // item skips one item with at most depth levels of arrays, maps and tags.
 func item(s String, depth int) (rest String, ok bool) {
 	m, arg, rest, ok := head(s)
+	//spec:8949-3-2
+	//spec:8742-5-1
 	if !ok {
 		return nil, false
 	}
@@ -114,6 +118,7 @@ func pairs(s String, n uint64, depth int) (rest String, ok bool) {
 			return nil, false
 		}
 		key := s[:len(s)-len(rest)]
+		//spec:8949-4.2.1-9
 		if last != nil && bytes.Compare(last, key) >= 0 {
 			return nil, false
 		}

@@ -42,6 +42,7 @@ func transcode(dst []byte, s String, depth int) (out []byte, rest String, ok boo
 		}
 		return append(appendHead(dst, m, arg), rest[:arg]...), rest[arg:], true
 	case Simple:
+		//spec:8949-2.2-1
 		return appendSimple(dst, info, arg), rest, info != 24 || arg >= 32
 	}
 	if depth == 0 || arg > uint64(len(rest)) && m != Tag {
@@ -95,6 +96,7 @@ func transcodeBignum(dst []byte, s String, tag uint64) (out []byte, rest String,
 	if !ok || m != Bytes || n > uint64(len(rest)) {
 		return nil, nil, false
 	}
+	//spec:8949-3.4.3-1
 	b := bytes.TrimLeft(rest[:n], "\x00")
 	rest = rest[n:]
 	if len(b) > 8 {

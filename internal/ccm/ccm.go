@@ -12,6 +12,8 @@ import (
 
 // ErrOpen is what Open returns, whatever the reason: an Open that told a forged
 // tag from a malformed message would help the forger.
+//
+//spec:3610-2.5-1
 var ErrOpen = errors.New("ccm: message authentication failed")
 
 // New returns AES-CCM under key, which is 16, 24 or 32 bytes long. nonceSize is
@@ -31,6 +33,7 @@ func New(key []byte, nonceSize, tagSize int) (cipher.AEAD, error) {
 	if nonceSize < 7 || nonceSize > 13 {
 		return nil, fmt.Errorf("ccm: nonce size %d", nonceSize)
 	}
+	//spec:3610-2.2-1
 	if tagSize < 4 || tagSize > 16 || tagSize%2 != 0 {
 		return nil, fmt.Errorf("ccm: tag size %d", tagSize)
 	}
@@ -105,7 +108,10 @@ func (a *aead) Open(dst, nonce, ciphertext, additionalData []byte) ([]byte, erro
 	s.tag()
 	ok := subtle.ConstantTimeCompare(s.mac[:a.tagSize], ciphertext[n:]) == 1
 	s.done()
+	//spec:3610-2.6-2
 	if !ok {
+		//spec:3610-2.5-2
+		//spec:3610-2.6-3
 		clear(out)
 		return nil, ErrOpen
 	}

@@ -1,6 +1,6 @@
 package ccm
 
-import "unsafe"
+import "unsafe" //nolint:gosec // addresses are compared, nothing is read through them
 
 // checkOverlap panics unless out and in begin at the same byte or share none, and
 // out and additionalData share none. Broken invariant: buffers are chosen by our
@@ -16,7 +16,10 @@ func checkOverlap(out, in, additionalData []byte) {
 
 // overlap compares addresses only; it keeps no pointer.
 func overlap(a, b []byte) bool {
-	return len(a) > 0 && len(b) > 0 &&
-		uintptr(unsafe.Pointer(&a[0])) <= uintptr(unsafe.Pointer(&b[len(b)-1])) &&
-		uintptr(unsafe.Pointer(&b[0])) <= uintptr(unsafe.Pointer(&a[len(a)-1]))
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	aStart := uintptr(unsafe.Pointer(&a[0])) //nolint:gosec // an address to compare
+	bStart := uintptr(unsafe.Pointer(&b[0])) //nolint:gosec // an address to compare
+	return aStart < bStart+uintptr(len(b)) && bStart < aStart+uintptr(len(a))
 }

@@ -29,6 +29,8 @@ func (s *scratch) done() {
 // nonce (RFC 3610, Sections 2.2 and 2.3).
 func (s *scratch) start(a *aead, nonce, additionalData []byte, size int) {
 	l := 15 - a.nonceSize
+	//spec:3610-2.3-1
+	//spec:3610-2.3-2
 	s.ctr[0] = byte(l - 1)
 	copy(s.ctr[1:], nonce)
 	a.block.Encrypt(s.s0[:], s.ctr[:])

@@ -23,6 +23,9 @@ func (a Algorithm) NewAEAD(key []byte) (cipher.AEAD, error) {
 	if !p.class.aead() {
 		return nil, fmt.Errorf("%w: %v", errNotAEAD, a)
 	}
+	//spec:9053-4.1-1
+	//spec:9053-4.2-1
+	//spec:9053-4.3-1
 	if len(key) != p.key {
 		return nil, fmt.Errorf("cose: key of %d bytes for %v", len(key), a)
 	}

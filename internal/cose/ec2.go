@@ -51,6 +51,8 @@ func (c Curve) nist() (nistCurve, bool) {
 // complete decompresses Y, and makes the public part of a private key that lacks
 // it (RFC 9053, Sections 7.1.1 and 7.2).
 func (k *Key) complete() error {
+	//spec:9053-7.1.1-4
+	//spec:9053-7.2-2
 	if k.X == nil && k.Y == nil && k.D != nil {
 		return k.publicFromPrivate()
 	}
@@ -79,6 +81,7 @@ func (k *Key) validateEC2() error {
 	}
 	//spec:9053-7.1.1-1
 	//spec:9053-7.1.1-2
+	//spec:9053-7.1.1-3
 	if len(k.X) != c.size || len(k.Y) != c.size {
 		return fault(ErrKey, "RFC 9053, Section 7.1.1", "size of x or y")
 	}

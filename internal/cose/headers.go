@@ -27,7 +27,7 @@ type envelope struct {
 // parseEnvelope decodes a message of the tag and of n byte strings behind the
 // buckets.
 func parseEnvelope(b []byte, tag uint64, tagging Tagging, n int, understood []Label) (*envelope, error) {
-	//spec:9052-3-3
+	//spec:9052-3-4
 	//spec:9052-9-3
 	b, err := cborseq.Normalize(b)
 	if err != nil {
@@ -79,6 +79,7 @@ func (e *envelope) parseProtected() error {
 	if len(e.protected) == 0 {
 		return nil
 	}
+	//spec:9052-3-4
 	b, err := cborseq.Normalize(e.protected)
 	if err != nil {
 		return fault(ErrMalformed, "Section 3", "protected bucket")
@@ -99,6 +100,7 @@ func (e *envelope) check(understood []Label) error {
 		return err
 	}
 	for _, l := range e.Protected.Critical {
+		//spec:9052-3.1-7
 		if !l.isField() && !slices.Contains(understood, l) {
 			return fault(ErrCritical, "Section 3.1", "crit lists an unknown label")
 		}
@@ -110,7 +112,7 @@ func (e *envelope) check(understood []Label) error {
 func (h *Headers) check() error {
 	var space [8]Label
 	for _, l := range h.Unprotected.labels(space[:0]) {
-		//spec:9052-3-4
+		//spec:9052-3-5
 		if h.Protected.has(l) {
 			return fault(ErrMalformed, "Section 3", "label in both buckets")
 		}
@@ -155,7 +157,7 @@ func (h *Headers) checkSender(alg Algorithm) error {
 // checkOthers checks what only a caller can get wrong.
 func (h *Header) checkOthers() error {
 	for i, p := range h.Others {
-		//spec:9052-3-5
+		//spec:9052-3-3
 		//spec:9052-9-2
 		if p.Label.isField() || slices.ContainsFunc(h.Others[:i], func(q Param) bool { return q.Label == p.Label }) {
 			return fault(ErrMalformed, "Section 3", "label twice in a bucket")

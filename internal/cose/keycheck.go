@@ -16,6 +16,7 @@ import (
 func (k *Key) Validate() error {
 	switch k.Type {
 	case Symmetric:
+		//spec:9053-7.3-1
 		if len(k.K) == 0 {
 			return fault(ErrKey, "RFC 9053, Section 7.3", "no k")
 		}
@@ -41,20 +42,50 @@ func (k *Key) Validate() error {
 // (RFC 9052, Section 7.1). The error is ErrKey.
 func (k *Key) CheckUse(alg Algorithm, op KeyOp) error {
 	//spec:9052-7.1-2
+	//spec:9052-7.1-3
 	if !knownUse(alg) || !k.suits(alg) {
 		return fault(ErrKey, "Section 7.1", "key type does not suit "+alg.String())
 	}
 	//spec:9052-7.1-4
+	//spec:9052-7.1-5
+	//spec:9053-3.1-3
+	//spec:9053-4.1-3
+	//spec:9053-4.2-3
+	//spec:9053-4.3-3
 	if k.Algorithm != 0 && k.Algorithm != alg {
 		return fault(ErrKey, "Section 7.1", "key is for another algorithm than "+alg.String())
 	}
-	if k.Ops != nil && !slices.Contains(k.Ops, op) {
+	if k.Ops != nil && !k.allows(op) {
 		return fault(ErrKey, "Section 7.1", "key_ops does not list the operation")
 	}
 	if size := alg.KeySize(); alg.IsAEAD() && len(k.K) != size || alg.IsHMAC() && len(k.K) < size {
 		return fault(ErrKey, "RFC 9053, Section 7.3", "key size does not suit "+alg.String())
 	}
 	return nil
+}
+
+// allows says whether key_ops lists the operation. Wrapping a key is encrypting, to
+// the AEAD algorithms (RFC 9053, Section 4).
+func (k *Key) allows(op KeyOp) bool {
+	//spec:9053-3.1-4
+	//spec:9053-3.1-5
+	if slices.Contains(k.Ops, op) {
+		return true
+	}
+	switch op {
+	//spec:9053-4.1-4
+	//spec:9053-4.2-4
+	//spec:9053-4.3-4
+	case OpEncrypt:
+		return slices.Contains(k.Ops, OpWrapKey)
+	//spec:9053-4.1-5
+	//spec:9053-4.2-5
+	//spec:9053-4.3-5
+	case OpDecrypt:
+		return slices.Contains(k.Ops, OpUnwrapKey)
+	default:
+		return false
+	}
 }
 
 // knownUse says whether suits knows what the algorithm asks of a key.
@@ -88,6 +119,10 @@ func (k *Key) suits(alg Algorithm) bool {
 	case Ed448:
 		return k.Type == OKP && k.Curve == CurveEd448
 	}
+	//spec:9053-3.1-2
+	//spec:9053-4.1-2
+	//spec:9053-4.2-2
+	//spec:9053-4.3-2
 	if alg.IsAEAD() || alg.IsHMAC() {
 		return k.Type == Symmetric
 	}

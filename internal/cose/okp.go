@@ -26,6 +26,7 @@ func (k *Key) validateOKP() error {
 		//spec:9053-7.1-1
 		return fault(ErrKey, "RFC 9053, Section 7.1", "curve is not for OKP")
 	}
+	//spec:9053-7.2-1
 	if !ok {
 		return fault(ErrKey, "RFC 9053, Section 7.2", "x is not a public key of the curve")
 	}

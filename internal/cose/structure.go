@@ -8,6 +8,7 @@ import "github.com/ostiary/ostiary/internal/cborseq"
 // protected parameters. It allocates nothing but the growth of dst, which must not
 // overlap the inputs.
 func AppendEncStructure(dst []byte, context string, protected, externalAAD []byte) []byte {
+	//spec:9052-9-1
 	dst = cborseq.AppendArray(dst, 3)
 	dst = cborseq.AppendText(dst, context)
 	dst = cborseq.AppendBytes(dst, serialized(protected))
