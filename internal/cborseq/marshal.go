@@ -11,11 +11,12 @@ import (
 type Raw = cbor.RawMessage
 
 // Unmarshal decodes b, one whole CBOR item, into *v by the rules of fxamacker/cbor.
-// It refuses what the package comment says, arrays of more than 1024 elements,
-// maps of more than 256 pairs, and a value that does not fit its Go type; it
-// accepts heads that are longer than needed and map keys in any order. Map keys
-// without a field in a struct are left out. In an interface, integers become
-// int64 (or fail), maps map[any]any, tags cbor.Tag.
+// It refuses what the package comment says, arrays of more than 1024 elements, maps
+// of more than 256 pairs, and a value that does not fit its Go type. It accepts
+// heads that are longer than needed, map keys in any order, and an array of numbers
+// where v asks for a byte slice. Map keys without a field in a struct are left out.
+// In an interface, integers become int64 (or fail), maps map[any]any, tags
+// cbor.Tag.
 //
 // v keeps no part of b. Unmarshal is safe for concurrent use.
 func Unmarshal(b []byte, v any) error {
