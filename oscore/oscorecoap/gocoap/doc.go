@@ -31,6 +31,7 @@
 // What remains of go-coap, and cannot be mended from outside: a goroutine and
 // about 11 kB for each remote address heard of in the last 16 seconds, forged
 // ones included; some 70 allocations for a request; an option of a known number
-// and illegal length disappears before anybody can refuse it; a malformed
-// Confirmable message gets no Reset message; no extended tokens (RFC 8974).
+// and illegal length disappears before anybody can refuse it; a payload marker
+// without payload is no error; a malformed Confirmable message gets no Reset
+// message; no extended tokens (RFC 8974).
 package gocoap
