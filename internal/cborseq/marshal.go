@@ -25,7 +25,8 @@ func Unmarshal(b []byte, v any) error {
 
 // Marshal returns the core deterministic encoding of v (RFC 8949, Section 4.2.1).
 // A nil slice or map is encoded as an empty one; null is a nil pointer or
-// interface. Marshal is safe for concurrent use.
+// interface. A time.Time becomes tag 1: fields for a NumericDate are numbers. Marshal
+// is safe for concurrent use.
 func Marshal(v any) ([]byte, error) {
 	return modes().enc.Marshal(v)
 }
@@ -53,6 +54,7 @@ var modes = sync.OnceValue(func() (m mode) {
 	}
 	options := cbor.CoreDetEncOptions()
 	options.NilContainers = cbor.NilContainerAsEmpty
+	options.TimeTag = cbor.EncTagRequired // what was decoded from tag 0 or 1 keeps a tag
 	m.enc, err = options.EncMode()
 	if err != nil {
 		panic(err) // Broken invariant: the options above are valid ones.
