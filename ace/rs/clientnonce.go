@@ -49,7 +49,7 @@ type ClientNonces struct {
 
 // usedNonce is a nonce that came back in a token.
 type usedNonce struct {
-	token   [sha256.Size]byte
+	token   string        // its hash
 	expires time.Duration // of uptime
 }
 
@@ -110,16 +110,15 @@ func (n *ClientNonces) mac(dst, parts []byte) []byte {
 	return append(dst, h.Sum(nil)[:nonceMAC]...)
 }
 
-// check reports what is wrong with the cnonce of a token, of which hash is the
-// SHA-256. It stores nothing.
-func (n *ClientNonces) check(nonce []byte, hash [sha256.Size]byte, now time.Time) error {
+// check reports what is wrong with the cnonce of a token. It stores nothing.
+func (n *ClientNonces) check(nonce []byte, hash string, now time.Time) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	_, err := n.checkLocked(nonce, hash, now)
 	return err
 }
 
-func (n *ClientNonces) checkLocked(nonce []byte, hash [sha256.Size]byte, now time.Time) (expires time.Duration, err error) {
+func (n *ClientNonces) checkLocked(nonce []byte, hash string, now time.Time) (expires time.Duration, err error) {
 	if len(nonce) == 0 {
 		return 0, errors.New("no cnonce")
 	}
@@ -141,7 +140,7 @@ func (n *ClientNonces) checkLocked(nonce []byte, hash [sha256.Size]byte, now tim
 }
 
 // use checks a cnonce again and binds it to the token.
-func (n *ClientNonces) use(nonce []byte, hash [sha256.Size]byte, now time.Time) error {
+func (n *ClientNonces) use(nonce []byte, hash string, now time.Time) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	expires, err := n.checkLocked(nonce, hash, now)

@@ -1,0 +1,17 @@
+package client
+
+import (
+	"context"
+
+	"github.com/ostiary/ostiary/oscore"
+)
+
+// A Transport carries CoAP requests and their responses. It may be used
+// concurrently.
+type Transport interface {
+	// Do sends a request to address and returns the response that belongs to it.
+	// Both are as on the wire, but for Token, Message ID and Type, block-wise
+	// transfer, and the Uri-Host and Uri-Port that address implies. address is what
+	// the application calls the peer, such as "coap://rs.example.com".
+	Do(ctx context.Context, address string, m oscore.Message) (oscore.Message, error)
+}

@@ -1,0 +1,327 @@
+package rs
+
+import (
+	"bytes"
+	"container/list"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/ostiary/ostiary/ace"
+)
+
+// Tokens are the access tokens of a resource server, one for each client that has
+// proved possession of its key and a bounded number of others. It is safe for
+// concurrent use. The times given to its methods come from one clock.
+//
+//spec:9200-5.10.1-6
+type Tokens struct {
+	cfg      Config
+	keys     map[string][]*ace.TokenKey // by kid
+	counters *counters
+
+	mu          sync.Mutex               // guards all below
+	rows        map[string]*row          // by subject
+	related     map[string]map[*row]bool // by relation
+	unconfirmed *list.List               // of *row, the oldest first
+	numbers     uint64
+}
+
+// New checks cfg and makes an empty table. It loads cfg.Counters.
+func New(cfg Config) (*Tokens, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	t := &Tokens{
+		cfg:         cfg,
+		keys:        map[string][]*ace.TokenKey{},
+		rows:        map[string]*row{},
+		related:     map[string]map[*row]bool{},
+		unconfirmed: list.New(),
+	}
+	for _, k := range cfg.Keys {
+		t.keys[string(k.ID())] = append(t.keys[string(k.ID())], k)
+	}
+	t.counters, err = newCounters(cfg.Counters, cfg.CounterStep, 4*cfg.MaxTokens)
+	return t, err
+}
+
+// Add puts a verified token into the table, unconfirmed: it takes nothing from
+// anybody but the room of unconfirmed ones. On an error, which is [ErrSubject] or
+// an [*Error], nothing is stored: 4.00 if the token bears the cti of another
+// client's token, or is for a client that has a token of the DTLS profile; 4.01 if it
+// is no longer valid; 5.03 if there is no room.
+func (t *Tokens) Add(e Entry, now time.Time) error {
+	if e.Token == nil || e.Subject == "" || e.Binding == nil {
+		return ErrSubject
+	}
+	r := &row{
+		subject: e.Subject, client: e.Client, profile: e.Profile, keyID: bytes.Clone(e.KeyID),
+		binding: e.Binding, added: now, token: e.Token,
+	}
+	if r.client == "" {
+		r.client = e.Token.identity()
+	}
+	if r.client == "" {
+		return &Error{Code: BadRequest, Section: "RFC 9200, Section 5.10", Reason: "cnf names no key"}
+	}
+	evicted, err := t.add(r, now)
+	t.dispose(evicted)
+	return err
+}
+
+func (t *Tokens) add(r *row, now time.Time) (evicted []removal, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.rows[r.subject] != nil {
+		return nil, ErrSubject
+	}
+	if err := t.admit(r.token, r.client, r.profile, now); err != nil {
+		return nil, err
+	}
+	if !t.room(r) {
+		return nil, &Error{Code: ServiceUnavailable, Section: "RFC 9200, Section 5.10.1", Reason: "no room for a token"}
+	}
+	if err := t.claim(r.token, now); err != nil {
+		return nil, err
+	}
+	for victim := t.victim(r.client); victim != nil; victim = t.victim(r.client) {
+		evicted = append(evicted, t.remove(victim, Evicted))
+	}
+	t.numbers++
+	r.number = t.numbers
+	r.waiting = t.unconfirmed.PushBack(r)
+	t.rows[r.subject] = r
+	t.relate(r)
+	return evicted, nil
+}
+
+// room reports whether r could be confirmed: there is a place, or it replaces a
+// token that has one.
+func (t *Tokens) room(r *row) bool {
+	if len(t.rows)-t.unconfirmed.Len() < t.cfg.MaxTokens {
+		return true
+	}
+	for other := range t.relatives(r) {
+		if other.confirmed {
+			return true
+		}
+	}
+	return false
+}
+
+// admit checks again what may have changed since Verify, and what depends on the
+// other tokens.
+func (t *Tokens) admit(v *Token, client string, profile ace.Profile, now time.Time) error {
+	if err := t.checkTime(v, now); err != nil {
+		return err
+	}
+	for other := range t.related[v.ctiIdentity()] {
+		if other.client != client {
+			return &Error{Code: BadRequest, Section: "RFC 8392, Section 3.1.7", Reason: "cti of another client's token"}
+		}
+	}
+	for other := range t.relatives(&row{client: client, token: v}) {
+		if other.confirmed && other.profile == ace.ProfileCoAPDTLS && profile == ace.ProfileCoAPOSCORE {
+			return &Error{Code: BadRequest, Section: "RFC 9200, Section 6.7", Reason: "client has a token of the DTLS profile"}
+		}
+	}
+	return nil
+}
+
+// claim takes what one token can use only: its cnonce, and the beginning of its
+// exi.
+func (t *Tokens) claim(v *Token, now time.Time) error {
+	if n := t.cfg.ClientNonces; n != nil {
+		if err := n.use(v.claims.CNonce, v.hash, now); err != nil {
+			return &Error{Code: Unauthorized, Section: "RFC 9200, Section 5.3.1", Reason: "token is not fresh", Err: err}
+		}
+	}
+	if v.exi != nil {
+		if err := t.counters.start(*v.exi, uint64(v.claims.ExpiresIn), now); err != nil {
+			return &Error{Code: ServiceUnavailable, Section: "RFC 9200, Section 5.10.3", Reason: "token cannot be counted", Err: err}
+		}
+	}
+	return nil
+}
+
+// victim is the unconfirmed row that makes room for one of client; nil if there is
+// room.
+func (t *Tokens) victim(client string) *row {
+	oldest := t.unconfirmed.Front()
+	if oldest == nil {
+		return nil
+	}
+	if t.unconfirmed.Len() >= t.cfg.MaxUnconfirmed {
+		return oldest.Value.(*row)
+	}
+	var first *row
+	n := 0
+	for r := range t.related[client] {
+		if r.confirmed {
+			continue
+		}
+		n++
+		if first == nil || r.number < first.number {
+			first = r
+		}
+	}
+	if n < t.cfg.MaxUnconfirmedPerClient {
+		return nil
+	}
+	return first
+}
+
+// Confirm tells that a request over the association has verified. The first time,
+// the token becomes the client's only one: the others with the same key, the same
+// iss and cti, or the same iss and sub are removed. It fails with an [*Error] of
+// code 4.01 if the subject has no token that is valid. Authorize does it too.
+func (t *Tokens) Confirm(subject string, now time.Time) error {
+	_, err := t.confirm(subject, now)
+	return err
+}
+
+// confirm returns the row of a subject whose request has verified.
+func (t *Tokens) confirm(subject string, now time.Time) (*row, error) {
+	t.mu.Lock()
+	r := t.rows[subject]
+	if r == nil {
+		t.mu.Unlock()
+		return nil, &Error{Code: Unauthorized, Section: "RFC 9200, Section 5.10.2", Reason: "no token"}
+	}
+	expired, confirmed := t.expired(r, now), r.confirmed
+	t.mu.Unlock()
+	switch {
+	case expired:
+		return nil, t.end(r, Expired, "token has expired", nil)
+	case confirmed:
+		return r, nil
+	}
+
+	r.confirming.Lock()
+	defer r.confirming.Unlock()
+	t.mu.Lock()
+	confirmed, gone := r.confirmed, t.rows[subject] != r
+	t.mu.Unlock()
+	switch {
+	case gone:
+		return nil, t.end(r, Discarded, "token was removed", nil)
+	case confirmed:
+		return r, nil
+	}
+	if err := r.binding.Confirm(); err != nil {
+		return nil, t.end(r, Unconfirmed, "security association is gone", err)
+	}
+	return r, t.settle(r, now)
+}
+
+// settle makes r the only token of its client.
+//
+//spec:9200-5.10.1-7
+func (t *Tokens) settle(r *row, now time.Time) error {
+	t.mu.Lock()
+	if t.rows[r.subject] != r {
+		t.mu.Unlock()
+		return t.end(r, Discarded, "token was removed", nil)
+	}
+	if err := t.admit(r.token, r.client, r.profile, now); err != nil {
+		t.mu.Unlock()
+		return t.end(r, Unconfirmed, "token is no longer acceptable", err)
+	}
+	if !t.room(r) {
+		t.mu.Unlock()
+		return t.end(r, Evicted, "no room for a token", nil)
+	}
+	r.confirmed = true
+	t.unconfirmed.Remove(r.waiting)
+	r.waiting = nil
+	replaced := t.supersede(r)
+	t.mu.Unlock()
+	t.dispose(replaced)
+	return nil
+}
+
+// supersede removes the tokens that r replaces: all confirmed relatives, and the
+// unconfirmed ones of the same client that are older. What the client created
+// stays its own.
+func (t *Tokens) supersede(r *row) (replaced []removal) {
+	for other := range t.relatives(r) {
+		if other == r || !other.confirmed && (other.client != r.client || other.number > r.number) {
+			continue
+		}
+		if other.confirmed && r.created == nil {
+			r.created = other.created
+		}
+		replaced = append(replaced, t.remove(other, Replaced))
+	}
+	return replaced
+}
+
+// Update replaces the token of an association by v, which came over it, and keeps
+// the association (RFC 9203, Section 4.2). It confirms the association first. It
+// fails with an [*Error] of code 4.01, and then nothing changes.
+func (t *Tokens) Update(subject string, v *Token, now time.Time) error {
+	if v == nil {
+		return ErrSubject
+	}
+	r, err := t.confirm(subject, now)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer func() { t.mu.Unlock() }()
+	if t.rows[subject] != r {
+		return &Error{Code: Unauthorized, Section: "RFC 9200, Section 5.10.2", Reason: "no token"}
+	}
+	//spec:9203-4.2-7
+	if r.keyID == nil || v.issuer != r.token.issuer || !bytes.Equal(v.claims.Cnf.KID, r.keyID) {
+		return &Error{Code: Unauthorized, Section: "RFC 9203, Section 4.2", Reason: "kid is not that of the association"}
+	}
+	if err := t.admit(v, r.client, r.profile, now); err != nil {
+		return unauthorized(err)
+	}
+	if err := t.claim(v, now); err != nil {
+		return unauthorized(err)
+	}
+	//spec:9203-4.2-8
+	t.unrelate(r)
+	r.token = v
+	t.numbers++
+	r.number = t.numbers
+	t.relate(r)
+	replaced := t.supersede(r)
+	t.mu.Unlock()
+	t.dispose(replaced)
+	t.mu.Lock()
+	return nil
+}
+
+// unauthorized makes 4.01 of an Error that would have another code at an
+// unprotected authz-info.
+//
+//spec:9203-4.2-10
+func unauthorized(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &Error{Code: Unauthorized, Section: "RFC 9203, Section 4.2", Reason: "update of access rights is refused", Err: e}
+}
+
+// Contains reports whether the subject has a token, valid or not, confirmed or not.
+func (t *Tokens) Contains(subject string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.rows[subject] != nil
+}
+
+// Stats counts the tokens of the table.
+func (t *Tokens) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Stats{Confirmed: len(t.rows) - t.unconfirmed.Len(), Unconfirmed: t.unconfirmed.Len()}
+}
+
+// Stats are numbers of tokens.
+type Stats struct{ Confirmed, Unconfirmed int }
