@@ -43,7 +43,7 @@ func (s *statement) externalAAD() []byte {
 
 // prove gives Signature_or_MAC.
 //
-//spec:9528-5.3.2-2
+//spec:9528-5.3.2-1
 //spec:9528-5.4.2-1
 func (s *statement) prove(key prk, private *PrivateKey, rand io.Reader) ([]byte, error) {
 	mac := s.mac(key)

@@ -31,6 +31,8 @@ type Credential struct {
 // as bytes and for types that this package does not decode: cred is CRED_x as it
 // goes into the computations, CBOR; kid, which may be nil, names it. The caller
 // vouches that key is the key in cred.
+//
+//spec:9528-3.5.2-2
 func NewCredential(cred []byte, key *PublicKey, kid []byte) (*Credential, error) {
 	s := cborseq.String(cred)
 	if s.Empty() || key == nil {
@@ -61,7 +63,8 @@ func (c *Credential) KID() []byte { return bytes.Clone(c.kid) }
 func (c *Credential) Subject() string { return c.subject }
 
 // ByValue gives the ID_CRED that sends the credential along. It is the zero IDCred
-// for a Credential of NewCredential.
+// for a Credential of NewCredential, and for a CCS or CWT that is not deterministic
+// CBOR, which a message may not hold.
 func (c *Credential) ByValue() IDCred { return c.value }
 
 // ValidAt checks the time limits of the credential (RFC 9528, Appendix D.1). One
@@ -83,7 +86,7 @@ func (c *Credential) Matches(id IDCred) bool {
 	fits := false
 	for _, p := range []struct{ there, fits bool }{
 		{id.KID != nil, bytes.Equal(id.KID, c.kid) && c.kid != nil},
-		{id.KCCS != nil, bytes.Equal(id.KCCS, c.value.KCCS)},
+		{id.KCCS != nil, bytes.Equal(id.KCCS, c.cred)},
 		{id.KCWT != nil, bytes.Equal(untagged(id.KCWT), c.cred)},
 		{id.X5T != nil, c.hashedBy(id.X5T)},
 		{id.C5T != nil, c.hashedBy(id.C5T)},
@@ -129,6 +132,8 @@ const (
 // ParseCCS decodes a CWT Claims Set with a COSE_Key in its 'cnf' claim, which is
 // also how a raw public key is written (RFC 9528, Section 3.5.2). The bytes are
 // kept as they are. Nobody signed it.
+//
+//spec:9528-3.5.2-4
 func ParseCCS(ccs []byte) (*Credential, error) {
 	c := &Credential{cred: bytes.Clone(ccs)}
 	if err := c.claims(c.cred); err != nil {

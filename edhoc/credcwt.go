@@ -21,6 +21,7 @@ const (
 // CRED_x is the untagged CWT (RFC 9528, Section 3.5.2). The caller checks ValidAt
 // and who the issuer may vouch for.
 func ParseCWT(cwt []byte, issuer *PublicKey) (*Credential, error) {
+	//spec:9528-3.5.2-3
 	c := &Credential{cred: bytes.Clone(untagged(cwt))}
 	s := cborseq.String(c.cred)
 	var n int

@@ -1,6 +1,7 @@
 package edhoc
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"io"
 	"slices"
@@ -26,6 +27,8 @@ const (
 )
 
 // appendEAD appends the items of an EAD field.
+//
+//spec:9528-8-4
 func appendEAD(dst []byte, items []EADItem) []byte {
 	for _, it := range items {
 		label := it.Label
@@ -85,8 +88,10 @@ func recognize(items []EADItem, labels []int64) ([]EADItem, error) {
 		//spec:9528-3.8.1-1
 		case it.Label == labelPadding:
 		case slices.Contains(labels, it.Label):
+			it.Value = slices.Clone(it.Value) // the state keeps its own
 			known = append(known, it)
 		//spec:9528-3.8-1
+		//spec:9528-3.8-2
 		case it.Critical:
 			return nil, refuse("3.8", "unknown critical EAD item", nil)
 		}
@@ -95,10 +100,14 @@ func recognize(items []EADItem, labels []int64) ([]EADItem, error) {
 }
 
 // Padding makes EAD items that take n bytes in a message and mean nothing (RFC
-// 9528, Section 3.8.1). The filling is read from rand, which must not be nil.
-func Padding(n int, rand io.Reader) ([]EADItem, error) {
+// 9528, Section 3.8.1), at most 65536. The filling is read from random, which is
+// crypto/rand.Reader if nil.
+func Padding(n int, random io.Reader) ([]EADItem, error) {
 	if n < 0 || n > 1<<16 {
 		return nil, misuse("padding of %d bytes", n)
+	}
+	if random == nil {
+		random = rand.Reader
 	}
 	var items []EADItem
 	for n > 0 {
@@ -116,7 +125,7 @@ func Padding(n int, rand io.Reader) ([]EADItem, error) {
 			fill = size - 1 - 2
 		}
 		it := EADItem{Value: make([]byte, fill)}
-		if _, err := io.ReadFull(rand, it.Value); err != nil {
+		if _, err := io.ReadFull(random, it.Value); err != nil {
 			return nil, err
 		}
 		items, n = append(items, it), n-size
@@ -130,9 +139,9 @@ var greaseLabels = [...]int64{160, 41120, 43690, 44975}
 
 // grease makes at random, for one message of 64, an item that the peer must
 // ignore, in the pattern of draft-ietf-lake-edhoc-grease, Section 2.1.1.
-func grease(items []EADItem, rand io.Reader) ([]EADItem, error) {
+func grease(items []EADItem, random io.Reader) ([]EADItem, error) {
 	var b [4]byte
-	if _, err := io.ReadFull(rand, b[:]); err != nil {
+	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return nil, err
 	}
 	if b[0]%64 != 0 {
@@ -140,7 +149,7 @@ func grease(items []EADItem, rand io.Reader) ([]EADItem, error) {
 	}
 	n := 9 + int(binary.BigEndian.Uint16(b[2:]))%32
 	it := EADItem{Label: greaseLabels[int(b[1])%len(greaseLabels)], Value: make([]byte, n)}
-	if _, err := io.ReadFull(rand, it.Value); err != nil {
+	if _, err := io.ReadFull(random, it.Value); err != nil {
 		return nil, err
 	}
 	return append(slices.Clip(items), it), nil

@@ -24,6 +24,10 @@ type errorMessage struct {
 // which everything is public.
 func ErrorMessage(err error) []byte {
 	var peer *PeerError
+	//spec:9528-5.2.3-2
+	//spec:9528-5.3.3-2
+	//spec:9528-5.4.3-2
+	//spec:9528-5.5.3-2
 	//spec:9528-6.1-3
 	if err == nil || errors.As(err, &peer) || errors.Is(err, ErrSpent) {
 		return nil
@@ -40,6 +44,7 @@ func ErrorMessage(err error) []byte {
 		//spec:9528-6.4-1
 		m.info = cborseq.AppendBool(nil, true)
 	default:
+		//spec:9528-8-3
 		//spec:9528-6.1-1
 		//spec:9528-6.2-1
 		m.code = CodeUnspecified

@@ -82,7 +82,7 @@ func (e *PeerError) Error() string {
 
 // malformed is a message that is not what its CDDL says.
 //
-//spec:9528-9.8-4
+//spec:9528-9.8-5
 func malformed(section, what string) *Error {
 	return &Error{Code: CodeUnspecified, Section: section, Reason: "malformed " + what, early: section == "5.2.1"}
 }

@@ -39,7 +39,7 @@ func (i *Initiator) Retry(e *PeerError) (*Initiator, error) {
 	if e.Code != CodeWrongCipherSuite {
 		return nil, misuse("retry after error code %d", e.Code)
 	}
-	//spec:9528-5.2.2-2
+	//spec:9528-5.2.2-3
 	for n, id := range i.settings.offered {
 		if i.settings.suites[id] == nil || !slices.Contains(e.SuitesR, id) {
 			continue
@@ -56,7 +56,7 @@ func (i *Initiator) Retry(e *PeerError) (*Initiator, error) {
 // cI is not used by another handshake or session of ours, and, for OSCORE, is not
 // the Recipient ID of another context. EAD_1 goes unprotected.
 //
-//spec:9528-6.3-3
+//spec:9528-6.3.2-1
 func (i *Initiator) ComposeMessage1(cI ConnID, ead1 ...EADItem) ([]byte, *AwaitMessage2, error) {
 	s := i.settings
 	ead1, err := s.outgoing(ead1)
@@ -69,6 +69,8 @@ func (i *Initiator) ComposeMessage1(cI ConnID, ead1 ...EADItem) ([]byte, *AwaitM
 		return nil, nil, err
 	}
 	//spec:9528-5.2.2-1
+	//spec:9528-5.2.2-2
+	//spec:9528-5.2.2-4
 	m := message1{
 		method: s.methods[0], preferred: s.offered[:i.selected], selected: suite.id,
 		gX: own.public, cI: cI, ead1: ead1,
@@ -101,6 +103,7 @@ func (a *AwaitMessage2) ProcessMessage2(msg []byte) (*ReceivedMessage2, error) {
 		return nil, err
 	}
 	r, err := s.process(msg)
+	//spec:9528-5.3.3-3
 	if err != nil {
 		s.erase()
 		return nil, err
@@ -293,6 +296,7 @@ func (m *VerifiedMessage2) ComposeMessage3(ead3 ...EADItem) ([]byte, *SentMessag
 	return s.compose(ead3)
 }
 
+//spec:9528-5.4.2-1
 func (s *vrfdM2) compose(ead3 []EADItem) ([]byte, *SentMessage3, error) {
 	ead3, err := s.outgoing(ead3)
 	if err != nil {
@@ -358,6 +362,7 @@ func (m *SentMessage3) ProcessMessage4(msg []byte) (*Session, []EADItem, error) 
 		return nil, nil, err
 	}
 	ead4, err := s.process(msg)
+	//spec:9528-5.5.3-3
 	if err != nil {
 		s.erase()
 		return nil, nil, err

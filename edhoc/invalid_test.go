@@ -11,9 +11,9 @@ import (
 // The messages that RFC 9529, Section 4 calls invalid, by its section, with the
 // check that must refuse each.
 //
-//spec:9528-9.8-4
 //spec:9528-9.8-5
 //spec:9528-9.8-6
+//spec:9528-9.8-7
 //spec:9528-9.2-4
 //spec:9528-9.2-5
 //spec:9528-3.3.2-1

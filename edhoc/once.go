@@ -11,8 +11,12 @@ func (o *once[T]) put(v *T) { o.v.Store(v) }
 
 // take empties o.
 //
+//spec:9528-5.1-1
 //spec:9528-5.1-4
+//spec:9528-5.1-5
+//spec:9528-7-1
 //spec:9528-7-2
+//spec:9528-7-3
 func (o *once[T]) take() (*T, error) {
 	if v := o.v.Swap(nil); v != nil {
 		return v, nil

@@ -180,6 +180,9 @@ func (k *PrivateKey) Public() *PublicKey { return k.public }
 func (k *PrivateKey) static() bool { return k.agree != nil }
 
 // Format prints the curve and the use, for every verb.
+//
+//spec:9528-9.8-2
+//spec:9528-9.8-3
 func (k *PrivateKey) Format(f fmt.State, _ rune) {
 	use := "signature"
 	if k.static() {

@@ -27,6 +27,7 @@ func (r *Responder) supports(id SuiteID) bool { return r.settings.suites[id] != 
 // an error message came instead, a [*PeerError].
 //
 //spec:9528-5.2.3-1
+//spec:9528-5.1-2
 func (r *Responder) ProcessMessage1(msg []byte) (*VerifiedMessage1, error) {
 	if err := peerError(msg); err != nil {
 		return nil, err
@@ -40,6 +41,7 @@ func (r *Responder) ProcessMessage1(msg []byte) (*VerifiedMessage1, error) {
 	}
 	//spec:9528-6.3-1
 	//spec:9528-6.3-2
+	//spec:9528-6.3-3
 	//spec:9528-6.3.1-1
 	//spec:9528-6.3.1-2
 	if !r.supports(m.selected) || slices.ContainsFunc(m.preferred, r.supports) {
@@ -58,7 +60,8 @@ func (r *Responder) ProcessMessage1(msg []byte) (*VerifiedMessage1, error) {
 	v := &VerifiedMessage1{Exchange: st.exchange(), EAD1: known}
 	v.SuitesI = append(slices.Clone(m.preferred), m.selected)
 	v.state.put(st)
-	return v, nil
+	//spec:9528-5.2.3-3
+	return v, nil // the first value that could go on
 }
 
 // VerifiedMessage1 is VRFD_M1: message_1 makes sense. It came from anybody.
@@ -100,6 +103,7 @@ func (m *VerifiedMessage1) ComposeMessage2(cR ConnID, ead2 ...EADItem) ([]byte, 
 	return msg, next, nil
 }
 
+//spec:9528-5.3.2-1
 func (s *vrfdM1) compose(cR ConnID, ead2 []EADItem) ([]byte, *AwaitMessage3, error) {
 	//spec:9528-3.3.1-1
 	//spec:9528-3.3.3-1
@@ -154,7 +158,10 @@ func (s *vrfdM1) compose(cR ConnID, ead2 []EADItem) ([]byte, *AwaitMessage3, err
 	return (&message2{s.gY, ciphertext}).append(nil), a, nil
 }
 
-// AwaitMessage3 is WAIT_M3: message_2 was made, message_3 is due.
+// AwaitMessage3 is WAIT_M3: message_2 was made, message_3 is due. It offers no error
+// message: none is sent between two messages (RFC 9528, Section 5.1).
+//
+//spec:9528-5.1-3
 type AwaitMessage3 struct{ state once[waitM3] }
 
 type waitM3 struct {
@@ -182,6 +189,7 @@ func (a *AwaitMessage3) ProcessMessage3(msg []byte) (*ReceivedMessage3, error) {
 		return nil, err
 	}
 	r, err := s.process(msg)
+	//spec:9528-5.4.3-3
 	if err != nil {
 		s.erase()
 		return nil, err
@@ -330,6 +338,8 @@ func (m *VerifiedMessage3) WithoutMessage4() (*Session, error) {
 // ComposeMessage4 is Responder Composition of Message 4 (RFC 9528, Section 5.5.2).
 //
 //spec:9528-5.5-1
+//spec:9528-5.5-2
+//spec:9528-5.5.2-1
 func (m *VerifiedMessage3) ComposeMessage4(ead4 ...EADItem) ([]byte, *Session, error) {
 	s, err := m.state.take()
 	if err != nil {

@@ -32,7 +32,8 @@ type run struct {
 
 // erase deletes what must not outlive the handshake.
 //
-//spec:9528-9.2-2
+//spec:9528-9.8-4
+//spec:9528-6-1
 func (r *run) erase() {
 	if r.own != nil {
 		r.own.erase()
@@ -45,8 +46,8 @@ func (r *run) exchange() Exchange {
 
 // setPeer validates the ephemeral public key of the peer.
 //
-//spec:9528-9.8-5
 //spec:9528-9.8-6
+//spec:9528-9.8-7
 func (r *run) setPeer(x []byte, section string) error {
 	p, err := r.suite.group.point(x)
 	if err != nil {

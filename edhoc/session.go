@@ -78,6 +78,7 @@ func (s *Session) KeyUpdate(context []byte) error {
 	if s.exporter.key == nil {
 		return ErrSpent
 	}
+	//spec:9528-H-1
 	old, exporter := s.prkOut, s.exporter
 	s.prkOut = old.update(context)
 	s.exporter = s.prkOut.exporter()

@@ -92,7 +92,7 @@ func (c *cipherSuite) macLength(static bool) int {
 
 // proofLength says whether n can be the length of a Signature_or_MAC field.
 //
-//spec:9528-9.8-6
+//spec:9528-9.8-7
 func (c *cipherSuite) proofLength(n int, static bool) bool {
 	if static {
 		return n == c.MACLength

@@ -122,7 +122,7 @@ func traceRoles(tr *trace, m Method, suitesI, suitesR []SuiteID, identity func(x
 
 //spec:9528-5.2.1-1
 //spec:9528-5.3.1-1
-//spec:9528-5.3.2-2
+//spec:9528-5.3.2-1
 //spec:9528-5.4.1-1
 //spec:9528-5.4.2-1
 //spec:9528-5.5.1-1
