@@ -76,17 +76,6 @@ func NewTokenKey(c TokenKeyConfig) (*TokenKey, error) {
 	return k, nil
 }
 
-func (k *TokenKey) setSignature(c TokenKeyConfig) (err error) {
-	if c.Signer != nil {
-		if k.signer, err = gocose.NewSigner(gocose.Algorithm(c.Algorithm), c.Signer); err != nil {
-			return err
-		}
-		c.Public = c.Signer.Public()
-	}
-	k.verifier, err = gocose.NewVerifier(gocose.Algorithm(c.Algorithm), c.Public)
-	return err
-}
-
 // Issuer, ID and Algorithm are what the TokenKeyConfig said.
 func (k *TokenKey) Issuer() string            { return k.issuer }
 func (k *TokenKey) ID() []byte                { return k.id }
@@ -97,25 +86,42 @@ func (k *TokenKey) Algorithm() cose.Algorithm { return k.algorithm }
 func (k *TokenKey) Encrypts() bool { return k.aead != nil }
 
 // EncryptCWT appends claims to dst as a CWT with a COSE_Encrypt0 under k, whose
-// nonce it takes from random; nil is crypto/rand.
+// nonce it takes from random; nil is crypto/rand. It fails with ErrKey if k is
+// not to encrypt with, and with the error of random.
 func EncryptCWT(dst []byte, claims *Claims, k *TokenKey, random io.Reader) ([]byte, error) {
-	return nil, ErrKey
+	if k.aead == nil {
+		return nil, ErrKey
+	}
+	if random == nil {
+		random = rand.Reader
+	}
+	nonce := make([]byte, k.algorithm.NonceSize())
+	if _, err := io.ReadFull(random, nonce); err != nil {
+		return nil, fmt.Errorf("ace: draw nonce: %w", err)
+	}
+	h := cose.Headers{Protected: cose.Header{Algorithm: k.algorithm}}
+	bucket := &h.Protected
+	//spec:9770-3-1
+	//spec:9770-3-2
+	if k.form.Unprotected {
+		bucket = &h.Unprotected
+	}
+	bucket.KeyID, bucket.IV = k.id, nonce
+	plaintext := claims.Append(make([]byte, 0, 256))
+	defer clear(plaintext)
+	return k.aead.AppendEncrypt0(k.appendTag61(dst), h, plaintext, nil, true)
 }
 
-// SignCWT appends claims to dst as a CWT with a COSE_Sign1 under k. It refuses
-// claims that hold a secret with ErrSecretInClear.
-func SignCWT(dst []byte, claims *Claims, k *TokenKey, random io.Reader) ([]byte, error) {
-	return nil, ErrKey
+// appendTag61 puts the CWT tag before the COSE tag (RFC 8392, Section 6).
+//
+//spec:8392-6-1
+//spec:9770-3-3
+//spec:9770-3-4
+//spec:9770-3-5
+//spec:9770-3-6
+func (k *TokenKey) appendTag61(dst []byte) []byte {
+	if k.form.NoTag61 {
+		return dst
+	}
+	return cborseq.AppendTag(dst, tagCWT)
 }
-
-// OpenCWT verifies a token, decrypts it if it is encrypted, and decodes its
-// claims. keys gives those that may have made it, for the kid of the token, which
-// is nil if it has none; each is tried. An *Error has the code Unauthorized if the
-// protection fails, and BadRequest if the claims are malformed (RFC 9200, Section
-// 5.10.1.1). It is the caller who knows whether the issuer may issue for this RS.
-func OpenCWT(token []byte, keys func(kid []byte) []*TokenKey) (*Claims, *TokenKey, error) {
-	return nil, nil, ErrKey
-}
-
-var _ = rand.Reader
-var _ = cborseq.Tag

@@ -15,53 +15,49 @@ import (
 	"github.com/ostiary/ostiary/internal/secret"
 )
 
-// The labels of a COSE_Key (RFC 9052, Section 7.1; RFC 9053, Section 7).
+// The labels of a COSE_Key that are read before it is decoded (RFC 9052, Section
+// 7.1; RFC 9053, Section 7).
 const (
 	labelKty = 1
 	labelKID = 2
-	labelAlg = 3
-	labelCrv = -1 // OKP, EC2
-	labelK   = -1 // Symmetric
+	labelCrv = -1
 	labelX   = -2
 	labelY   = -3
-	labelD   = -4
 )
 
 // A KeyType is a kty (RFC 9053, Table 17).
-type KeyType int64
+type KeyType = cose.KeyType
 
 // The key types that this module knows.
 const (
-	KeyTypeOKP       KeyType = 1
-	KeyTypeEC2       KeyType = 2
-	KeyTypeSymmetric KeyType = 4
+	KeyTypeOKP       = cose.OKP
+	KeyTypeEC2       = cose.EC2
+	KeyTypeSymmetric = cose.Symmetric
 )
 
 // A Curve is a crv (RFC 9053, Table 18).
-type Curve int64
+type Curve = cose.Curve
 
 // The curves that this module knows. The first three are of EC2 keys, the others
 // of OKP keys.
 const (
-	CurveP256    Curve = 1
-	CurveP384    Curve = 2
-	CurveP521    Curve = 3
-	CurveX25519  Curve = 4
-	CurveX448    Curve = 5
-	CurveEd25519 Curve = 6
-	CurveEd448   Curve = 7
+	CurveP256    = cose.P256
+	CurveP384    = cose.P384
+	CurveP521    = cose.P521
+	CurveX25519  = cose.X25519
+	CurveX448    = cose.X448
+	CurveEd25519 = cose.CurveEd25519
+	CurveEd448   = cose.CurveEd448
 )
 
 // A Key is a COSE_Key, as a confirmation method carries it (RFC 8747, Section
 // 3.2). It does not change once made. fmt shows only what kind of key it is.
 type Key struct {
+	encoded secret.Bytes
 	kty     KeyType
 	crv     Curve
 	kid     []byte
-	alg     cose.Algorithm
-	x, y    cborseq.String // as encoded
-	private bool
-	encoded secret.Bytes
+	key     *cose.Key // nil if the type or curve is not known
 }
 
 // ParseKey decodes one COSE_Key, which is all of b. It refuses with an *Error a
@@ -81,41 +77,35 @@ func ParseKey(b []byte) (*Key, error) {
 	return k, nil
 }
 
-// NewSymmetricKey makes a COSE_Key of k (RFC 9053, Section 6.2); kid may be nil.
-func NewSymmetricKey(k secret.Bytes, kid []byte) *Key {
-	w := writeFields(nil, nil)
-	w.int(labelKty, int64(KeyTypeSymmetric))
-	w.bytes(labelKID, kid)
-	w.bytes(labelK, k)
-	return &Key{kty: KeyTypeSymmetric, kid: slices.Clone(kid), private: true, encoded: w.end()}
+// NewSymmetricKey makes a COSE_Key of k, which is not empty (RFC 9053, Section
+// 6.2); kid may be nil.
+func NewSymmetricKey(k secret.Bytes, kid []byte) (*Key, error) {
+	return fromCOSE(cose.Key{Type: cose.Symmetric, ID: kid, K: k})
 }
 
 // NewPublicKey makes a COSE_Key of an *ecdsa.PublicKey or an ed25519.PublicKey;
 // kid may be nil.
 func NewPublicKey(public crypto.PublicKey, kid []byte) (*Key, error) {
-	w := writeFields(nil, nil)
 	switch p := public.(type) {
 	case *ecdsa.PublicKey:
-		point, err := p.ECDH()
+		point, err := p.Bytes()
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrKey, err)
 		}
-		xy := point.Bytes()[1:]
-		crv := map[int]Curve{64: CurveP256, 96: CurveP384, 132: CurveP521}[len(xy)]
-		w.int(labelKty, int64(KeyTypeEC2))
-		w.bytes(labelKID, kid)
-		w.int(labelCrv, int64(crv))
-		w.bytes(labelX, xy[:len(xy)/2])
-		w.bytes(labelY, xy[len(xy)/2:])
+		size := len(point) / 2
+		curve := map[int]Curve{32: CurveP256, 48: CurveP384, 66: CurveP521}[size]
+		return fromCOSE(cose.Key{Type: cose.EC2, ID: kid, Curve: curve, X: point[1 : 1+size], Y: point[1+size:]})
 	case ed25519.PublicKey:
-		w.int(labelKty, int64(KeyTypeOKP))
-		w.bytes(labelKID, kid)
-		w.int(labelCrv, int64(CurveEd25519))
-		w.bytes(labelX, p)
-	default:
-		return nil, fmt.Errorf("%w: public key of type %T", ErrKey, public)
+		return fromCOSE(cose.Key{Type: cose.OKP, ID: kid, Curve: CurveEd25519, X: p})
 	}
-	return ParseKey(w.end())
+	return nil, fmt.Errorf("%w: public key of type %T", ErrKey, public)
+}
+
+func fromCOSE(k cose.Key) (*Key, error) {
+	if err := k.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return ParseKey(k.Append(nil))
 }
 
 // readKey takes a COSE_Key.
@@ -126,47 +116,38 @@ func (f *fields) readKey(out **Key) bool {
 	if !f.s.ReadRaw((*[]byte)(&k.encoded)) {
 		return false
 	}
+	typed := false
 	n := nestedFields(k.encoded)
 	for n.next() {
 		switch {
 		case n.key == labelKty:
+			typed = true
 			n.ok = n.readCodeOrText((*int64)(&k.kty))
 		case n.key == labelKID:
 			n.ok = n.s.ReadBytes(&k.kid)
-		case n.key == labelAlg:
-			n.ok = n.readCodeOrText((*int64)(&k.alg))
-		case n.key == labelK && k.kty == KeyTypeSymmetric:
-			k.private = true
-			n.ok = n.s.Skip()
 		case n.key == labelCrv && k.asymmetric():
 			n.ok = n.readCodeOrText((*int64)(&k.crv))
-		case n.key == labelX && k.asymmetric():
-			n.ok = n.s.ReadRaw((*[]byte)(&k.x))
-		case n.key == labelY && k.asymmetric():
-			n.ok = n.s.ReadRaw((*[]byte)(&k.y))
-		case n.key == labelD && k.asymmetric():
-			k.private = true
-			n.ok = n.s.Skip()
 		default:
 			n.ok = n.s.Skip()
 		}
 	}
 	*out = k
-	if !n.end() || n.seen == 0 {
-		return false
+	if !n.end() || !typed || !k.Known() {
+		return n.end() && typed
 	}
-	if k.Known() {
-		_, err := cose.ParseKey(k.encoded)
-		return err == nil
-	}
-	return true
+	var err error
+	k.key, err = cose.ParseKey(k.encoded)
+	return err == nil
 }
 
 // readCodeOrText takes an integer that is not 0, or a text, of which nothing is
 // known here.
 func (f *fields) readCodeOrText(out *int64) bool {
+	if f.s.ReadInt(out) {
+		return *out != 0
+	}
 	var name string
-	return f.s.ReadInt(out) && *out != 0 || f.s.ReadText(&name)
+	return f.s.ReadText(&name)
 }
 
 func (k *Key) asymmetric() bool { return k.kty == KeyTypeOKP || k.kty == KeyTypeEC2 }
@@ -193,36 +174,27 @@ func (k *Key) Curve() Curve { return k.crv }
 // KID is the kid, which the caller does not change; nil if there is none.
 func (k *Key) KID() []byte { return k.kid }
 
-// Algorithm is the alg; 0 if there is none or it is a text.
-func (k *Key) Algorithm() cose.Algorithm { return k.alg }
-
-// IsSecret reports whether the key is symmetric or holds a private key.
-func (k *Key) IsSecret() bool { return k.private }
+// IsSecret reports whether the key is symmetric, holds a private key, or might.
+func (k *Key) IsSecret() bool {
+	return k.key == nil || k.kty == KeyTypeSymmetric || k.key.D != nil
+}
 
 // Symmetric gives a copy of the value of a symmetric key; nil of any other.
 func (k *Key) Symmetric() secret.Bytes {
-	n := nestedFields(k.encoded)
-	for k.kty == KeyTypeSymmetric && n.next() {
-		var v []byte
-		if n.key == labelK && n.s.ReadBytes(&v) {
-			return bytes.Clone(v)
-		}
-		n.ok = n.s.Skip()
+	if k.kty != KeyTypeSymmetric {
+		return nil
 	}
-	return nil
+	return k.key.K.Clone()
 }
 
-// Public gives the public key: an *ecdsa.PublicKey or an ed25519.PublicKey. It
-// fails with ErrKey for other keys.
+// Public gives the public key for signatures: an *ecdsa.PublicKey, an
+// ed25519.PublicKey, or circl's ed448.PublicKey. It fails with ErrKey for other
+// keys.
 func (k *Key) Public() (crypto.PublicKey, error) {
-	if !k.Known() || !k.asymmetric() {
+	if k.key == nil {
 		return nil, ErrKey
 	}
-	parsed, err := cose.ParseKey(k.encoded)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	public, err := parsed.PublicKey()
+	public, err := k.key.PublicKey()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
@@ -231,18 +203,16 @@ func (k *Key) Public() (crypto.PublicKey, error) {
 
 // Thumbprint is the SHA-256 COSE Key Thumbprint of a public key, 32 bytes (RFC
 // 9679, Section 3): the same for every COSE_Key of that key. It is nil for a
-// symmetric key, whose thumbprint is as secret as the key.
+// symmetric key, of which it would tell too much, and for one that is not Known.
 func (k *Key) Thumbprint() []byte {
-	if !k.asymmetric() || !k.Known() {
+	if k.key == nil || !k.asymmetric() {
 		return nil
 	}
 	w := writeFields(nil, nil)
 	w.int(labelKty, int64(k.kty))
 	w.int(labelCrv, int64(k.crv))
-	w.raw(labelX, k.x)
-	if k.kty == KeyTypeEC2 {
-		w.raw(labelY, k.y)
-	}
+	w.bytes(labelX, k.key.X)
+	w.bytes(labelY, k.key.Y)
 	sum := sha256.Sum256(w.end())
 	return sum[:]
 }
@@ -257,6 +227,6 @@ func (k *Key) Equal(other *Key) bool {
 func (k *Key) Append(dst []byte) []byte { return append(dst, k.encoded...) }
 
 // Format implements fmt.Formatter.
-func (k *Key) Format(f fmt.State, _ rune) {
+func (k Key) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, fmt.Sprintf("COSE_Key{kty %d, crv %d}", k.kty, k.crv)) // f keeps the text in memory
 }

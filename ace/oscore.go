@@ -1,6 +1,8 @@
 package ace
 
 import (
+	"fmt"
+	"io"
 	"slices"
 
 	"github.com/ostiary/ostiary/internal/cborseq"
@@ -126,6 +128,12 @@ func (m *OSCOREInputMaterial) Append(dst []byte) []byte {
 	w.bytes(oscSalt, m.Salt)
 	w.bytes(oscContextID, m.ContextID)
 	return w.end()
+}
+
+// Format implements fmt.Formatter: without the secret, for verbs too with which
+// fmt would not ask the secret itself.
+func (m OSCOREInputMaterial) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, fmt.Sprintf("OSCORE_Input_Material{id %x, salt %x, contextId %x}", m.ID, m.Salt, m.ContextID)) // f keeps the text in memory
 }
 
 func (w *fieldWriter) algorithm(k int64, a cose.Algorithm, named bool) {
