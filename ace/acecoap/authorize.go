@@ -1,0 +1,85 @@
+package acecoap
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ostiary/ostiary/ace"
+	"github.com/ostiary/ostiary/ace/rs"
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/oscore"
+	"github.com/ostiary/ostiary/oscore/oscorecoap"
+)
+
+// AuthzInfoPath is where clients upload their tokens (RFC 9200, Section 5.10.1).
+const AuthzInfoPath = "/authz-info"
+
+// Grant returns what the request with this context was allowed for; the zero
+// Grant, which allows nothing, outside a ResourceServer.
+func Grant(ctx context.Context) rs.Grant {
+	g, _ := oscorecoap.Grant(ctx).(rs.Grant)
+	return g
+}
+
+// authorize is Access Rights Verification (RFC 9203, Section 4.4; RFC 9200,
+// Section 5.10.2).
+func (s *ResourceServer) authorize(sec *oscore.Association, r *coap.Request) (any, error) {
+	subject := sec.Subject()
+	if r.Path() == AuthzInfoPath {
+		return nil, nil // Update checks the token that the association has
+	}
+	s.remember(subject, sec)
+	grant, err := s.tokens.Authorize(subject, uint8(r.Code), localPart(r), s.cfg.Now())
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return grant, nil
+}
+
+// remember keeps the association of a subject, for removed.
+func (s *ResourceServer) remember(subject string, sec *oscore.Association) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ace[subject] != sec && s.tokens.Contains(subject) {
+		s.ace[subject] = sec
+	}
+}
+
+// localPart is the URI-local-part of a request: its path and, if there is one,
+// its query (RFC 9237, Section 2.1).
+func localPart(r *coap.Request) string {
+	path := r.Path()
+	separator := "?"
+	for _, q := range r.Options.Queries() {
+		path += separator + escapeQuery(q)
+		separator = "&"
+	}
+	return path
+}
+
+// escapeQuery percent-encodes a Uri-Query (RFC 7252, Section 6.5, step 8), so
+// that two different queries stay different.
+func escapeQuery(q string) string {
+	const plain = "-._~!$'()*+,;=:@/?"
+	var b strings.Builder
+	for i := range len(q) {
+		c := q[i]
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(plain, c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		fmt.Fprintf(&b, "%%%02X", c)
+	}
+	return b.String()
+}
+
+// refusal is the answer for an error of rs.
+func refusal(err error) error {
+	x := rs.ErrorResponse(err)
+	out := &oscorecoap.Refusal{Code: coap.Code(x.Code), Payload: x.Payload, Err: err}
+	if len(x.Payload) > 0 {
+		out.Options.SetUint(coap.ContentFormat, uint32(ace.ContentFormat))
+	}
+	return out
+}

@@ -1,0 +1,76 @@
+package acecoap
+
+import (
+	"github.com/ostiary/ostiary/ace"
+	"github.com/ostiary/ostiary/ace/oscoreprofile"
+	"github.com/ostiary/ostiary/ace/rs"
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/oscore"
+)
+
+// noContentFormat stands for a request without Content-Format; it is reserved
+// (RFC 7252, Section 12.3).
+const noContentFormat = 65535
+
+// plain serves the requests without OSCORE: authz-info, what is public, and for
+// all else the AS Request Creation Hints (RFC 9200, Section 5.3).
+func (s *ResourceServer) plain(app coap.Handler) coap.Handler {
+	public := map[string]bool{}
+	for _, path := range s.cfg.Public {
+		public[path] = true
+	}
+	upload := coap.Blockwise(coap.HandlerFunc(s.post), s.cfg.OSCORE.Blockwise)
+	return coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+		switch path := r.Path(); {
+		case path == AuthzInfoPath:
+			upload.ServeCOAP(w, r)
+		case public[path]:
+			app.ServeCOAP(w, r)
+		case !r.Multicast: // no errors to a group (RFC 7252, Section 8.1)
+			s.hint(w, r)
+		}
+	})
+}
+
+// protected serves the requests inside OSCORE that authorize has let through.
+func (s *ResourceServer) protected(app coap.Handler) coap.Handler {
+	return coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+		if r.Path() == AuthzInfoPath {
+			s.post(w, r)
+			return
+		}
+		app.ServeCOAP(w, r)
+	})
+}
+
+// post is the authz-info endpoint (RFC 9203, Sections 4.1 and 4.2).
+func (s *ResourceServer) post(w coap.ResponseWriter, r *coap.Request) {
+	if r.Code != coap.POST {
+		_ = w.Respond(r.NewResponse(coap.MethodNotAllowed))
+		return
+	}
+	p := oscoreprofile.Post{Payload: r.Payload, ContentFormat: noContentFormat}
+	if format, ok := r.Options.Uint(coap.ContentFormat); ok && format < noContentFormat {
+		p.ContentFormat = uint16(format)
+	}
+	p.Association, _ = r.Identity.(*oscore.Association)
+	answer, err := s.profile.Post(p, s.cfg.Now())
+	if s.cfg.Observer.Posted != nil {
+		s.cfg.Observer.Posted(r, err)
+	}
+	respond(w, r, answer)
+}
+
+// hint refuses a request without OSCORE.
+func (s *ResourceServer) hint(w coap.ResponseWriter, r *coap.Request) {
+	answer := rs.Response{Code: rs.Unauthorized, ContentFormat: ace.ContentFormat}
+	// Without randomness for a cnonce the answer has no hints.
+	answer.Payload, _ = s.tokens.Hints(uint8(r.Code), localPart(r), s.cfg.Now())
+	respond(w, r, answer)
+}
+
+func respond(w coap.ResponseWriter, r *coap.Request, answer rs.Response) {
+	out := r.NewResponse(coap.Code(answer.Code))
+	setPayload(out, answer.Payload, answer.ContentFormat)
+	_ = w.Respond(out)
+}

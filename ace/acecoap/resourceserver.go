@@ -1,0 +1,149 @@
+package acecoap
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/ostiary/ostiary/ace/oscoreprofile"
+	"github.com/ostiary/ostiary/ace/rs"
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/idalloc"
+	"github.com/ostiary/ostiary/oscore"
+	"github.com/ostiary/ostiary/oscore/oscorecoap"
+)
+
+// A Config describes a ResourceServer. It is copied.
+type Config struct {
+	// Tokens says whose tokens are accepted, and what their scopes mean. Its
+	// OnRemove is called besides what the ResourceServer does itself.
+	Tokens rs.Config
+
+	// IDs is the allocator of the endpoint's Recipient IDs, required. Share it
+	// with everything else that makes security contexts for this endpoint.
+	IDs *idalloc.Allocator
+
+	// Contexts is the endpoint's table; nil makes one.
+	Contexts *oscore.Contexts
+
+	// Association is what the contexts of clients have besides their input
+	// parameters: replay window, limits, and whether a client may renew them by
+	// RFC 8613, Appendix B.2 (the zero value says no).
+	Association oscore.Config
+
+	// OSCORE configures the OSCORE layer. Its Authorize must be nil: a request
+	// needs an access token.
+	OSCORE oscorecoap.Config
+
+	// Public names paths that anybody may use without OSCORE, besides
+	// /authz-info.
+	Public []string
+
+	// Now is the clock; nil is time.Now. Rand is the source of N2; nil is
+	// crypto/rand.Reader.
+	Now  func() time.Time
+	Rand io.Reader
+
+	// Observer is told what happens.
+	Observer Observer
+}
+
+// An Observer is told of events, for metrics and logs. Its functions may be
+// nil; they are called from many goroutines and must not block. No error holds
+// a secret.
+type Observer struct {
+	// Posted reports a request to authz-info: err is nil if the token was taken.
+	Posted func(r *coap.Request, err error)
+	// Removed reports a token that has left the table.
+	Removed func(rs.Removed)
+}
+
+// A ResourceServer is the coap.Handler of a resource server: authz-info, access
+// control, and behind them the handlers of an application. It is safe for
+// concurrent use.
+type ResourceServer struct {
+	cfg      Config
+	tokens   *rs.Tokens
+	profile  *oscoreprofile.AuthzInfo
+	pipeline *oscorecoap.Server
+
+	mu  sync.Mutex                     // guards what follows
+	ace map[string]*oscore.Association // those that had a request, by subject
+}
+
+// NewResourceServer puts access control in front of app, which gets only the
+// requests that their token allows; their Identity is the *oscore.Association,
+// and Grant has what they were allowed for.
+func NewResourceServer(cfg Config, app coap.Handler) (*ResourceServer, error) {
+	if app == nil || cfg.OSCORE.Authorize != nil {
+		return nil, errors.New("acecoap: NewResourceServer: no handler, or OSCORE.Authorize is set")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Contexts == nil {
+		cfg.Contexts = new(oscore.Contexts)
+	}
+	s := &ResourceServer{cfg: cfg, ace: map[string]*oscore.Association{}}
+	tokens := cfg.Tokens
+	tokens.OnRemove = s.removed
+	var err error
+	if s.tokens, err = rs.New(tokens); err != nil {
+		return nil, err
+	}
+	s.profile, err = oscoreprofile.NewAuthzInfo(oscoreprofile.AuthzInfoConfig{
+		Responder:   oscoreprofile.Responder{IDs: cfg.IDs, Rand: cfg.Rand},
+		Tokens:      s.tokens,
+		Contexts:    cfg.Contexts,
+		Association: cfg.Association,
+	})
+	if err != nil {
+		return nil, err
+	}
+	layer := cfg.OSCORE
+	layer.Authorize = s.authorize
+	if layer.Now == nil {
+		layer.Now = cfg.Now
+	}
+	s.pipeline = oscorecoap.Handler(cfg.Contexts, s.protected(app), s.plain(app), layer)
+	return s, nil
+}
+
+// ServeCOAP implements coap.Handler. It does not wait, except where the
+// application's handlers do and where Tokens.Introspect asks an AS.
+func (s *ResourceServer) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
+	s.pipeline.ServeCOAP(w, r)
+}
+
+// Tokens are the tokens of the clients.
+func (s *ResourceServer) Tokens() *rs.Tokens { return s.tokens }
+
+// Contexts is the table of the endpoint's associations.
+func (s *ResourceServer) Contexts() *oscore.Contexts { return s.cfg.Contexts }
+
+// Expire ends what has expired: tokens, their associations, and the
+// observations under them. Call it every few seconds. A request with an expired
+// token is refused also before. The error is that of Tokens.Counters.
+func (s *ResourceServer) Expire() error {
+	_, err := s.tokens.Expire(s.cfg.Now())
+	return err
+}
+
+// removed ends what hangs on a token that has left the table (RFC 9200, Section
+// 5.10.3).
+func (s *ResourceServer) removed(x rs.Removed) {
+	s.mu.Lock()
+	sec := s.ace[x.Subject]
+	delete(s.ace, x.Subject)
+	s.mu.Unlock()
+	if sec != nil {
+		s.pipeline.EndObservations(sec)
+	}
+	if s.cfg.Tokens.OnRemove != nil {
+		s.cfg.Tokens.OnRemove(x)
+	}
+	if s.cfg.Observer.Removed != nil {
+		s.cfg.Observer.Removed(x)
+	}
+}
