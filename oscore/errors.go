@@ -81,7 +81,63 @@ func (r *Retry) Error() string {
 // ErrorMessage returns the one message that answers a request for which
 // VerifyRequest or ParseProtected returned err: the protected message of a
 // [*Challenge], the unprotected error of Section 8.2 for an [*Error], and an
-// unprotected 5.03 for everything else. err must not be nil.
+// unprotected 5.03 for everything else. err must not be nil. The Outer Max-Age of 0
+// keeps proxies from storing the unprotected ones (Section 4.1.3.1).
 func ErrorMessage(err error) Message {
-	return errorMessage(err)
+	var challenge *Challenge
+	if errors.As(err, &challenge) {
+		if m, err := challenge.Protected.Message(); err == nil {
+			return m
+		}
+	}
+	m := Message{Code: codeServiceUnavailable, Options: []Option{{Number: optionMaxAge}}}
+	var refused *Error
+	if errors.As(err, &refused) {
+		m.Code = refused.Code
+		if refused.Diagnostic != "" {
+			m.Payload = []byte(refused.Diagnostic)
+		}
+	}
+	return m
+}
+
+// The refusals of Section 8.2 and 7.4, with their diagnostic payloads. They are made
+// once, so that a flood of bad messages costs no memory.
+var (
+	errDecode = &Error{
+		Code: codeBadOption, Diagnostic: "Failed to decode COSE", Section: "8.2",
+		Reason: "malformed OSCORE option or message",
+	}
+	errNoContext = &Error{
+		Code: codeUnauthorized, Diagnostic: "Security context not found", Section: "8.2",
+		Reason: "no security context for the kid and kid context",
+	}
+	errReplay = &Error{
+		Code: codeUnauthorized, Diagnostic: "Replay detected", Section: "7.4",
+		Reason: "Partial IV received before, or older than the replay window",
+	}
+	errDecrypt = &Error{
+		Code: codeBadRequest, Diagnostic: "Decryption failed", Section: "8.2",
+		Reason: "message does not verify",
+	}
+	errPlaintext = &Error{
+		Code: codeBadRequest, Diagnostic: "Decryption failed", Section: "5.3",
+		Reason: "verified plaintext is not a CoAP message of this kind",
+	}
+	errWorn = &Error{
+		Code: codeUnauthorized, Diagnostic: "Security context not found", Section: "7.2.1",
+		Reason: "the recipient key must not be used any more", Err: ErrKeyLimit,
+	}
+)
+
+// What a client refuses, and answers nothing to.
+var (
+	errNotification  = &Error{Section: "7.4.1", Reason: "notification is not newer than the last"}
+	errNotRegistered = &Error{Section: "4.1.3.5.2", Reason: "notification for a request that was no registration"}
+	errNotResponse1  = &Error{Section: "B.2", Reason: "not the response #1 that request #1 waits for"}
+)
+
+// uniform is the refusal that tells a peer nothing (Appendix D.5.3).
+func (e *Error) uniform() *Error {
+	return &Error{Code: codeUnauthorized, Section: e.Section, Reason: e.Reason, Err: e.Err}
 }

@@ -18,14 +18,42 @@ type Protected struct {
 // returns ErrUnprotected if there is none, and else an [*Error] with code 4.02 if
 // the option or the message is malformed. Outer block-wise transfer comes before
 // (Section 4.1.3.4.2). The Protected refers to m; what is verified of it does not.
+//
+// An unprotected answer to a protected request may come from anybody: a client takes it
+// for no more than a hint, whatever it says (Appendix D.5.3), and goes on waiting.
+//
+//spec:8613-4.1.3.6-4
+//spec:8613-D.5.3-1
 func ParseProtected(m Message) (Protected, error) {
-	return parseProtected(m)
+	p := Protected{code: m.Code, options: m.Options, payload: m.Payload}
+	found := false
+	for i, o := range m.Options {
+		if i > 0 && o.Number < m.Options[i-1].Number {
+			return Protected{}, errDecode
+		}
+		if o.Number != optionOSCORE {
+			continue
+		}
+		var ok bool
+		if p.header, ok = parseHeader(o.Value); !ok || found {
+			return Protected{}, errDecode
+		}
+		found = true
+	}
+	if !found {
+		return Protected{}, ErrUnprotected
+	}
+	//spec:8613-2-2
+	if len(m.Payload) == 0 {
+		return Protected{}, errDecode
+	}
+	return p, nil
 }
 
 // Message returns the CoAP message to send. It returns ErrUnprotected for a zero
 // Protected.
 func (p Protected) Message() (Message, error) {
-	if p.payload == nil {
+	if len(p.payload) == 0 {
 		return Message{}, ErrUnprotected
 	}
 	return Message{Code: p.code, Options: p.options, Payload: p.payload}, nil
@@ -43,3 +71,17 @@ func (p Protected) KIDContext() ([]byte, bool) {
 // PartialIV returns the 'Partial IV' parameter, and whether there is one (Section
 // 5).
 func (p Protected) PartialIV() (uint64, bool) { return p.header.piv.number(), p.header.piv.n != 0 }
+
+// request reports whether p can be a request: then it has a kid and a Partial IV.
+//
+//spec:8613-5-3
+//spec:8613-5-4
+func (p *Protected) request() error {
+	switch {
+	case len(p.payload) == 0:
+		return ErrUnprotected
+	case !p.header.hasKID, p.header.piv.n == 0:
+		return errDecode
+	}
+	return nil
+}

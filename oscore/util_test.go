@@ -1,0 +1,67 @@
+package oscore
+
+import (
+	"bytes"
+	"crypto/cipher"
+	"testing"
+
+	"github.com/ostiary/ostiary/internal/cose"
+)
+
+// aeadCall records the last Seal of the AEADs it makes.
+type aeadCall struct{ key, nonce, plaintext, aad, ciphertext []byte }
+
+func (c *aeadCall) newAEAD(a cose.Algorithm, key []byte) (cipher.AEAD, error) {
+	aead, err := a.NewAEAD(key)
+	return &recording{AEAD: aead, call: c, key: bytes.Clone(key)}, err
+}
+
+type recording struct {
+	cipher.AEAD
+	call *aeadCall
+	key  []byte
+}
+
+func (r *recording) Seal(dst, nonce, plaintext, aad []byte) []byte {
+	c := r.call
+	c.key, c.nonce, c.plaintext, c.aad = r.key, bytes.Clone(nonce), bytes.Clone(plaintext), bytes.Clone(aad)
+	out := r.AEAD.Seal(dst, nonce, plaintext, aad)
+	c.ciphertext = bytes.Clone(out[len(dst):])
+	return out
+}
+
+// splitCoAP takes a CoAP message of RFC 7252, Section 3 apart into header with token, and
+// what OSCORE sees.
+func splitCoAP(t testing.TB, b []byte) (head []byte, m Message) {
+	t.Helper()
+	n := 4 + int(b[0]&0xf)
+	m, ok := parsePlaintext(append([]byte{b[1]}, b[n:]...), nil)
+	if !ok {
+		t.Fatalf("not a CoAP message: %x", b)
+	}
+	return b[:n], m
+}
+
+// joinCoAP is the inverse of splitCoAP; the code comes from m.
+func joinCoAP(head []byte, m Message) []byte {
+	b := bytes.Clone(head)
+	b[1] = byte(m.Code)
+	var last uint16
+	for _, o := range m.Options {
+		b, last = appendOption(b, o.Number-last, o.Value), o.Number
+	}
+	if len(m.Payload) > 0 {
+		b = append(append(b, payloadMarker), m.Payload...)
+	}
+	return b
+}
+
+func parseMessage(t testing.TB, b []byte) Protected {
+	t.Helper()
+	_, m := splitCoAP(t, b)
+	p, err := ParseProtected(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
