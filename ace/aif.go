@@ -81,7 +81,7 @@ func (m Methods) String() string {
 
 // A Permission is what a subject may do on one resource.
 type Permission struct {
-	Path    string // URI-local-part: absolute path, perhaps with a query
+	Path    string // URI-local-part, see LocalPart
 	Methods Methods
 }
 
@@ -94,9 +94,9 @@ type Permission struct {
 //spec:9237-2.1-1
 type AIF []Permission
 
-// ParseAIF decodes the CBOR form. It refuses with an *Error a path that is not
-// absolute or stands in two entries, and permissions that RFC 9237 does not know
-// (Section 6).
+// ParseAIF decodes the CBOR form. It refuses with an *Error a path that LocalPart
+// would not write or that stands in two entries, and permissions that RFC 9237
+// does not know (Section 6).
 func ParseAIF(b []byte) (AIF, error) {
 	n, err := cborseq.Normalize(b)
 	if err != nil {
@@ -128,7 +128,7 @@ func readPair(s *cborseq.String) bool {
 // valid reports whether entry i is one, and its path in none before it.
 func (a AIF) valid(i int) bool {
 	p := a[i]
-	if !strings.HasPrefix(p.Path, "/") || p.Methods&^allMethods != 0 {
+	if !isLocalPart(p.Path) || p.Methods&^allMethods != 0 {
 		return false
 	}
 	for _, q := range a[:i] {
@@ -150,8 +150,7 @@ func (a AIF) Append(dst []byte) []byte {
 	return dst
 }
 
-// Of gives the methods that a allows on path, which must be equal to that of the
-// entry.
+// Of gives the methods that a allows on path, which LocalPart has written.
 func (a AIF) Of(path string) Methods {
 	for _, p := range a {
 		if p.Path == path {
