@@ -29,10 +29,10 @@ type Config struct {
 	// Section 4.1.3.4.1).
 	Blockwise coap.BlockwiseConfig
 
-	// Recognize lists the critical options that the protected handler
-	// processes; a request with another one is refused (RFC 7252, Section
-	// 5.4.1). Nil means those of RFC 7252 and 7959.
-	Recognize []coap.OptionID
+	// Understands lists critical options that the protected handler acts upon
+	// beside those of the URI, Accept, Block1 and Block2. A request that has
+	// another one inside is refused (RFC 7252, Section 5.4.1).
+	Understands []coap.OptionID
 
 	// Answers bounds the protected answers that are kept for retransmitted
 	// requests.
@@ -109,13 +109,7 @@ func refusal(err error) *coap.Response {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Recognize == nil {
-		c.Recognize = []coap.OptionID{
-			coap.IfMatch, coap.URIHost, coap.IfNoneMatch, coap.URIPort, coap.URIPath, coap.URIQuery,
-			coap.Accept, coap.Block2, coap.Block1,
-		}
-	}
-	c.Recognize = slices.Clone(c.Recognize)
+	c.Understands = slices.Clone(c.Understands)
 	if c.Answers.Bytes <= 0 {
 		c.Answers.Bytes = 16 << 20
 	}

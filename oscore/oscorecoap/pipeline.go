@@ -28,7 +28,7 @@ func Handler(contexts *oscore.Contexts, protected, plain coap.Handler, cfg Confi
 	}
 	return &Server{
 		contexts:     contexts,
-		protected:    recognize(cfg.Recognize, coap.Blockwise(protected, cfg.Blockwise)),
+		protected:    checkOptions(cfg.Understands, coap.Blockwise(protected, cfg.Blockwise)),
 		plain:        plain,
 		cfg:          cfg,
 		answers:      newAnswers(cfg.Answers, cfg.Now),

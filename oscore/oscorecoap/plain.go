@@ -21,16 +21,17 @@ func Plain(next coap.Handler, paths ...string) coap.Handler {
 	})
 }
 
-// recognize refuses requests with a critical option that is not listed
+// checkOptions refuses requests with a critical option that nobody acts upon
 // (RFC 7252, Section 5.4.1). The transport has seen the outer options only.
-func recognize(listed []coap.OptionID, next coap.Handler) coap.Handler {
+func checkOptions(understood []coap.OptionID, next coap.Handler) coap.Handler {
 	return coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
-		for _, o := range r.Options {
-			if o.ID.Critical() && !slices.Contains(listed, o.ID) {
-				_ = w.Respond(r.NewResponse(coap.BadOption))
-				return
-			}
+		switch coap.CheckOptions(r, understood...) {
+		case 0:
+			next.ServeCOAP(w, r)
+		case coap.ProxyURI, coap.ProxyScheme:
+			_ = w.Respond(r.NewResponse(coap.ProxyingNotSupported))
+		default:
+			_ = w.Respond(r.NewResponse(coap.BadOption))
 		}
-		next.ServeCOAP(w, r)
 	})
 }

@@ -18,10 +18,11 @@ type Config struct {
 	// a Reset message, as a mere client does.
 	Handler coap.Handler
 
-	// Recognize lists the critical options that Handler processes. A request
-	// with another one is refused (RFC 7252, Section 5.4.1). Nil means those
-	// of RFC 7252, 7959, 8613 and 9668, without those of proxies.
-	Recognize []coap.OptionID
+	// Understands lists critical options that Handler acts upon beside those
+	// of the URI, Accept, Block1 and Block2: coap.OSCORE for a handler of
+	// package oscorecoap. A request with another one is refused (RFC 7252,
+	// Section 5.4.1).
+	Understands []coap.OptionID
 
 	// Requests is how many handlers may run at once, and RequestsPerPeer how
 	// many of them for one address; the defaults are 1024 and 32. A request
@@ -104,13 +105,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.NStart, 1)
 	fill(&c.ResponseTimeout, 93*time.Second)
 	fill(&c.DrainTimeout, 5*time.Second)
-	if c.Recognize == nil {
-		c.Recognize = []coap.OptionID{
-			coap.IfMatch, coap.URIHost, coap.IfNoneMatch, coap.URIPort, coap.OSCORE, coap.URIPath,
-			coap.URIQuery, coap.Accept, coap.EDHOC, coap.Block2, coap.Block1,
-		}
-	}
-	c.Recognize = slices.Clone(c.Recognize)
+	c.Understands = slices.Clone(c.Understands)
 	c.GoCoAP = slices.Clone(c.GoCoAP)
 	return c
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -121,21 +120,16 @@ func (e *endpoint) localAddrOf(p path) netip.AddrPort {
 	return e.local
 }
 
-// refusal is the code for a request whose options cannot be processed, or
-// Empty (RFC 7252, Sections 5.4.1, 5.4.5 and 5.7.2).
+// refusal is the code for a request with a critical option that nobody acts
+// upon, or Empty (RFC 7252, Sections 5.4.1 and 5.7.2).
 func (e *endpoint) refusal(r *coap.Request) coap.Code {
-	for i, o := range r.Options {
-		switch {
-		case o.ID == coap.ProxyURI || o.ID == coap.ProxyScheme:
-			return coap.ProxyingNotSupported
-		case !o.ID.Critical():
-		case !slices.Contains(e.cfg.Recognize, o.ID):
-			return coap.BadOption
-		case i > 0 && r.Options[i-1].ID == o.ID && o.ID != coap.IfMatch && o.ID != coap.URIPath && o.ID != coap.URIQuery:
-			return coap.BadOption
-		}
+	switch coap.CheckOptions(r, e.cfg.Understands...) {
+	case 0:
+		return coap.Empty
+	case coap.ProxyURI, coap.ProxyScheme:
+		return coap.ProxyingNotSupported
 	}
-	return coap.Empty
+	return coap.BadOption
 }
 
 // context returns the context of a request, and notes what of the request

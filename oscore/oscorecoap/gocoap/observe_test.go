@@ -158,7 +158,7 @@ func TestObservationsEnd(t *testing.T) {
 // anybody could send one.
 func TestOuterCancellationIsIgnored(t *testing.T) {
 	res := newResource()
-	_, addr := serve(t, gocoap.Config{Handler: res})
+	_, addr := serve(t, gocoap.Config{Handler: res, Understands: oscoreOption})
 	p := newPeer(t, addr)
 	oscore := []byte{0x60, 0x31, 9, 0xff, 1} // Observe 0, OSCORE, payload
 	p.answerTo(message(con, coap.FETCH, 1, "tok", oscore...))

@@ -165,7 +165,7 @@ func TestSeparateResponse(t *testing.T) {
 }
 
 func TestRejections(t *testing.T) {
-	_, addr := serve(t, gocoap.Config{Handler: respondWith(coap.Content, "x")})
+	_, addr := serve(t, gocoap.Config{Handler: respondWith(coap.Content, "x"), Understands: oscoreOption})
 	p := newPeer(t, addr)
 	for name, c := range map[string]struct{ in, want []byte }{
 		"ping":                   {message(con, coap.Empty, 1, ""), message(rst, coap.Empty, 1, "")},
@@ -193,15 +193,15 @@ func TestRejections(t *testing.T) {
 }
 
 func TestServerUnawareOfOSCORE(t *testing.T) {
-	_, addr := serve(t, gocoap.Config{
-		Recognize: []coap.OptionID{coap.URIPath},
-		Handler:   respondWith(coap.Content, "x"),
-	})
+	_, addr := serve(t, gocoap.Config{Handler: respondWith(coap.Content, "x")})
 	p := newPeer(t, addr)
 	if got := codeOf(p.answerTo(message(con, coap.POST, 1, "t", 0x91, 9, 0xff, 1))); got != coap.BadOption {
 		t.Errorf("got %v, want %v", got, coap.BadOption)
 	}
 }
+
+// oscoreOption is what a server with OSCORE understands.
+var oscoreOption = []coap.OptionID{coap.OSCORE}
 
 func TestNoResponse(t *testing.T) {
 	_, addr := serve(t, gocoap.Config{Handler: coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
@@ -210,7 +210,7 @@ func TestNoResponse(t *testing.T) {
 			code = coap.NotFound
 		}
 		_ = w.Respond(r.NewResponse(code))
-	})})
+	}), Understands: oscoreOption})
 	p := newPeer(t, addr)
 	quiet := func(segment string, class byte) []byte {
 		return append(path(segment), 0xd1, 258-11-13, class)
