@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ostiary/ostiary/ace/as"
+)
+
+// An Admin changes the registry in somebody's name, which the audit log tells.
+type Admin struct {
+	s     *Store
+	actor string
+}
+
+// Admin returns the registry for changes by actor.
+func (s *Store) Admin(actor string) *Admin { return &Admin{s, actor} }
+
+// change makes a change of the registry and adds its event to the audit log.
+func (a *Admin) change(ctx context.Context, kind, subject string, do func(*tx) error) error {
+	err := a.s.write(ctx, func(t *tx) error {
+		if err := do(t); err != nil {
+			return err
+		}
+		if err := countRevision(t); err != nil {
+			return err
+		}
+		_, err := t.audit(Event{Kind: kind, Actor: a.actor, Subject: subject})
+		return err
+	})
+	a.s.reg.forget() // also after an unknown outcome
+	if err != nil {
+		return fmt.Errorf("store: %s %q: %w", kind, subject, err)
+	}
+	return nil
+}
+
+// AddClient registers a client with its security contexts, whose Subject it
+// sets. It fails with [ErrExists] or [ErrKeyReuse].
+func (a *Admin) AddClient(ctx context.Context, c as.Client, contexts ...Context) error {
+	record, err := encodeClient(c)
+	if err != nil {
+		return fmt.Errorf("store: encode client %q: %w", c.Name, err)
+	}
+	return a.change(ctx, "client.add", c.Name, func(t *tx) error {
+		if err := one(t.exec("INSERT INTO clients (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING", c.Name, record))(ErrExists); err != nil {
+			return err
+		}
+		return a.addContexts(t, c.Name, contexts)
+	})
+}
+
+// UpdateClient replaces what is registered of a client, or fails with
+// [ErrNotFound]. Its contexts stay.
+func (a *Admin) UpdateClient(ctx context.Context, c as.Client) error {
+	record, err := encodeClient(c)
+	if err != nil {
+		return fmt.Errorf("store: encode client %q: %w", c.Name, err)
+	}
+	return a.change(ctx, "client.update", c.Name, func(t *tx) error {
+		return one(t.exec("UPDATE clients SET record = $2 WHERE name = $1", c.Name, record))(ErrNotFound)
+	})
+}
+
+// RemoveClient removes a client with its contexts, or fails with [ErrNotFound].
+// A resource server of the same name keeps the contexts. Tokens stay.
+func (a *Admin) RemoveClient(ctx context.Context, name string) error {
+	return a.change(ctx, "client.remove", name, func(t *tx) error {
+		if err := one(t.exec("DELETE FROM clients WHERE name = $1", name))(ErrNotFound); err != nil {
+			return err
+		}
+		return removeContexts(t, name)
+	})
+}
+
+// AddResourceServer registers a resource server with its security contexts,
+// whose Subject it sets. It fails with [ErrExists] or [ErrKeyReuse].
+func (a *Admin) AddResourceServer(ctx context.Context, r ResourceServer, contexts ...Context) error {
+	record, err := encodeServer(r)
+	if err != nil {
+		return fmt.Errorf("store: encode resource server %q: %w", r.Name, err)
+	}
+	return a.change(ctx, "rs.add", r.Name, func(t *tx) error {
+		if err := one(t.exec("INSERT INTO resource_servers (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING", r.Name, record))(ErrExists); err != nil {
+			return err
+		}
+		if err := setAudiences(t, r); err != nil {
+			return err
+		}
+		return a.addContexts(t, r.Name, contexts)
+	})
+}
+
+// UpdateResourceServer replaces what is registered of a resource server, or
+// fails with [ErrNotFound]. Its contexts stay.
+func (a *Admin) UpdateResourceServer(ctx context.Context, r ResourceServer) error {
+	record, err := encodeServer(r)
+	if err != nil {
+		return fmt.Errorf("store: encode resource server %q: %w", r.Name, err)
+	}
+	return a.change(ctx, "rs.update", r.Name, func(t *tx) error {
+		if err := one(t.exec("UPDATE resource_servers SET record = $2 WHERE name = $1", r.Name, record))(ErrNotFound); err != nil {
+			return err
+		}
+		return setAudiences(t, r)
+	})
+}
+
+// RemoveResourceServer removes a resource server with its contexts, or fails
+// with [ErrNotFound]. A client of the same name keeps the contexts.
+func (a *Admin) RemoveResourceServer(ctx context.Context, name string) error {
+	return a.change(ctx, "rs.remove", name, func(t *tx) error {
+		if err := one(t.exec("DELETE FROM resource_servers WHERE name = $1", name))(ErrNotFound); err != nil {
+			return err
+		}
+		return removeContexts(t, name)
+	})
+}
+
+// AddContext adds a security context with fresh key material to a registered
+// client or resource server. It fails with [ErrNotFound], [ErrExists] or
+// [ErrKeyReuse].
+func (a *Admin) AddContext(ctx context.Context, c Context) error {
+	return a.change(ctx, "context.add", c.Name, func(t *tx) error {
+		var n int
+		found, err := t.row("SELECT 1 FROM clients WHERE name = $1 UNION SELECT 1 FROM resource_servers WHERE name = $1",
+			[]any{c.Subject}, &n)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return ErrNotFound
+		}
+		return c.add(t, a.s.gen.Number)
+	})
+}
+
+// RemoveContext erases a security context, or fails with [ErrNotFound]. Neither
+// its name nor its key material can be added again.
+func (a *Admin) RemoveContext(ctx context.Context, name string) error {
+	return a.change(ctx, "context.remove", name, func(t *tx) error {
+		return one(t.exec("DELETE FROM oscore_contexts WHERE name = $1", name))(ErrNotFound)
+	})
+}
+
+func (a *Admin) addContexts(t *tx, subject string, contexts []Context) error {
+	for _, c := range contexts {
+		c.Subject = subject
+		if err := c.add(t, a.s.gen.Number); err != nil {
+			return fmt.Errorf("context %q: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+func setAudiences(t *tx, r ResourceServer) error {
+	if _, err := t.exec("DELETE FROM audiences WHERE server = $1", r.Name); err != nil {
+		return err
+	}
+	audiences := slices.Clone(r.Audiences)
+	if len(audiences) == 0 {
+		audiences = []string{r.Name}
+	}
+	for _, audience := range audiences {
+		if _, err := t.exec("INSERT INTO audiences (audience, server) VALUES ($1, $2) ON CONFLICT DO NOTHING", audience, r.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one turns "no row was changed" into an error.
+func one(n int64, err error) func(otherwise error) error {
+	return func(otherwise error) error {
+		if err == nil && n == 0 {
+			return otherwise
+		}
+		return err
+	}
+}
