@@ -146,16 +146,9 @@ func (t *Tokens) claim(v *Token, now time.Time) error {
 	return nil
 }
 
-// victim is the unconfirmed row that makes room for one of client; nil if there is
-// room.
+// victim is the unconfirmed row that makes room for one of client: the oldest of
+// that client if it has many, else the oldest of all; nil if there is room.
 func (t *Tokens) victim(client string) *row {
-	oldest := t.unconfirmed.Front()
-	if oldest == nil {
-		return nil
-	}
-	if t.unconfirmed.Len() >= t.cfg.MaxUnconfirmed {
-		return oldest.Value.(*row)
-	}
 	var first *row
 	n := 0
 	for r := range t.related[client] {
@@ -167,10 +160,13 @@ func (t *Tokens) victim(client string) *row {
 			first = r
 		}
 	}
-	if n < t.cfg.MaxUnconfirmedPerClient {
-		return nil
+	switch {
+	case n >= t.cfg.MaxUnconfirmedPerClient:
+		return first
+	case t.unconfirmed.Len() >= t.cfg.MaxUnconfirmed:
+		return t.unconfirmed.Front().Value.(*row)
 	}
-	return first
+	return nil
 }
 
 // Confirm tells that a request over the association has verified. The first time,
