@@ -137,10 +137,12 @@ func (c *Context) openRequest(p *Protected) (Message, error) {
 //spec:8613-8-1
 //spec:8613-8-2
 func (c *Context) exchange(p *Protected, m *Message) *ServerExchange {
-	x := &ServerExchange{}
+	var x *ServerExchange
 	if p.scratch != nil {
 		x = &p.scratch.exchange
 		x.scratch = p.scratch
+	} else {
+		x = new(ServerExchange)
 	}
 	x.context, x.piv = c, p.header.piv
 	value, observe, err := observeValue(m)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ostiary/ostiary/internal/cose"
+	"github.com/ostiary/ostiary/internal/secret"
 )
 
 // aeadCall records the last Seal of the AEADs it makes.
@@ -64,4 +65,36 @@ func parseMessage(t testing.TB, b []byte) Protected {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// testParams are those of a client; a server has the mirror.
+func testParams() Params {
+	return Params{
+		MasterSecret: secret.Bytes("0123456789abcdef"), MasterSalt: []byte("salt and"),
+		SenderID: []byte{1}, RecipientID: []byte{2},
+	}
+}
+
+// mirror returns the parameters of the other endpoint.
+func (p Params) mirror() Params {
+	p.SenderID, p.RecipientID = p.RecipientID, p.SenderID
+	return p
+}
+
+func mustAssociation(t testing.TB, cfg Config) *Association {
+	t.Helper()
+	a, err := NewAssociation(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func mustContext(t testing.TB, cfg Config) *Context {
+	t.Helper()
+	c, err := NewContext(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
