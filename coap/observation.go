@@ -88,6 +88,7 @@ func (x *exchange) acceptObservation(resp *Response, now time.Duration) Options 
 	defer e.mu.Unlock()
 	//spec:7641-4.1-1
 	if old := e.observations[o.key]; old != nil {
+		o.sequence = old.sequence
 		old.remove()
 	}
 	if e.closed || len(e.observations) >= e.cfg.MaxObservations || e.observers[x.peer] >= e.cfg.MaxPeerObservations {

@@ -109,6 +109,11 @@ func (s *Socket) WriteTo(b []byte, addr net.Addr) (int, error) {
 
 // Receive waits for a datagram; it is false when none comes in time.
 func (s *Socket) Receive(wait time.Duration) (Datagram, bool) {
+	select {
+	case d := <-s.in:
+		return d, true
+	default:
+	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
