@@ -48,16 +48,16 @@ func (c *edwards) valid(b []byte) bool {
 	}
 	b = slices.Clone(b)
 	slices.Reverse(b)
-	sign := b[0]&0x80 != 0
-	b[0] &= 0x7f
+	b[0] &= 0x7f // the sign of x
 	y := new(big.Int).SetBytes(b)
 	if y.Cmp(c.p) >= 0 {
 		return false
 	}
 	xx := c.xSquared(y)
-	if xx == nil || big.Jacobi(xx, c.p) < 0 || xx.Sign() == 0 && sign {
+	if xx == nil || big.Jacobi(xx, c.p) < 0 {
 		return false
 	}
+	// A zero x with a sign needs no look: with x zero, the order is 1 or 2.
 	for range c.doublings {
 		y = c.double(y)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/ostiary/ostiary/internal/cborseq"
 	"github.com/ostiary/ostiary/internal/cose"
 	"github.com/ostiary/ostiary/internal/vector"
 )
@@ -178,6 +179,51 @@ func TestEmptyProtected(t *testing.T) {
 	}
 }
 
+// TestEmptyProtectedInLongForm: the empty map in two bytes is empty, too.
+func TestEmptyProtectedInLongForm(t *testing.T) {
+	k := encryptionKey(t)
+	aead, err := k.Algorithm().NewAEAD(make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, protected := range []string{"40", "41a0", "42b800", "43b90000"} {
+		sealed := aead.Seal(nil, make([]byte, 13), []byte("plaintext"), cose.AppendEncStructure(nil, "Encrypt0", nil, nil))
+		message := slices.Concat([]byte{0x83}, vector.Bytes(t, protected), vector.Bytes(t, "a1054d"), make([]byte, 13), []byte{0x51}, sealed)
+		m, err := cose.ParseEncrypt0(message, cose.Untagged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.Open(nil, k, nil); err != nil || string(got) != "plaintext" {
+			t.Errorf("protected %s: Open = %q, %v", protected, got, err)
+		}
+	}
+}
+
+// TestKeysAreCopied: what the caller erases stays in the key.
+func TestKeysAreCopied(t *testing.T) {
+	secret := bytes.Repeat([]byte{1}, 32)
+	want, err := cose.NewMACKey(cose.HMAC256_256, bytes.Clone(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := cose.NewMACKey(cose.HMAC256_256, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(secret)
+	message, err := k.AppendMac0(nil, cose.Headers{}, nil, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := cose.ParseMac0(message, cose.Untagged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Verify(want, nil); err != nil {
+		t.Errorf("after erasing the caller's key: %v", err)
+	}
+}
+
 // TestSenderRefuses holds headers that must not be sent.
 func TestSenderRefuses(t *testing.T) {
 	iv := make([]byte, 13)
@@ -327,7 +373,7 @@ func TestRoundTrip(t *testing.T) {
 		for i, l := range labels {
 			p := cose.Param{Label: cose.Label{Int: l}, Value: []byte{byte(i)}}
 			if l%5 == 0 {
-				p.Label = cose.Label{Text: string(bytes.Repeat([]byte{'a'}, int(l*l)%40+1+i*40))}
+				p.Label = cose.Label{Text: string(bytes.Repeat([]byte{byte('z' - i)}, int(l*l)%40+1+i*40))}
 			}
 			if l%2 == 0 {
 				h.Protected.Others = append(h.Protected.Others, p)
@@ -374,6 +420,12 @@ func checkMessage(t *rapid.T, message, dst, payload []byte, open func([]byte) ([
 		t.Fatalf("dst became %x", message[:len(dst)])
 	}
 	message = message[len(dst):]
+	if s := cborseq.String(message); !s.Skip() || !s.Empty() {
+		t.Fatalf("message %x is not deterministic", message)
+	}
+	if s := cborseq.String(protectedBytes(t, message)); !s.Skip() || !s.Empty() {
+		t.Fatalf("protected bucket of %x is not deterministic", message)
+	}
 	got, err := open(message)
 	if err != nil || !bytes.Equal(got, payload) {
 		t.Fatalf("opens to %x, %v, want %x", got, err, payload)

@@ -130,7 +130,10 @@ func mustNormalize(t *testing.T, b []byte) []byte {
 }
 
 // protectedBytes is what the first byte string of a message holds.
-func protectedBytes(t *testing.T, message []byte) []byte {
+func protectedBytes(t interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}, message []byte) []byte {
 	t.Helper()
 	s := cborseq.String(message)
 	var tag uint64
