@@ -2,7 +2,6 @@ package edhoc
 
 import (
 	"bytes"
-	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/x509"
@@ -88,11 +87,15 @@ func useX509(u x509.KeyUsage) keyUse {
 	return use
 }
 
-// The keys that crypto/x509 leaves undecoded (RFC 8410, Section 3).
-var (
-	oidX448  = asn1.ObjectIdentifier{1, 3, 101, 111}
-	oidEd448 = asn1.ObjectIdentifier{1, 3, 101, 113}
-)
+// oids are of the keys that crypto/x509 leaves undecoded (RFC 8410, Section 3).
+var oids = []struct {
+	id    asn1.ObjectIdentifier
+	curve Curve
+}{
+	{asn1.ObjectIdentifier{1, 3, 101, 110}, X25519},
+	{asn1.ObjectIdentifier{1, 3, 101, 111}, X448},
+	{asn1.ObjectIdentifier{1, 3, 101, 113}, Ed448},
+}
 
 func keyX509(cert *x509.Certificate) (*PublicKey, error) {
 	switch pub := cert.PublicKey.(type) {
@@ -100,21 +103,16 @@ func keyX509(cert *x509.Certificate) (*PublicKey, error) {
 		return NewPublicKey(Ed25519, pub, nil)
 	case *ecdsa.PublicKey:
 		return publicECDSA(pub)
-	case *ecdh.PublicKey:
-		if pub.Curve() == ecdh.X25519() {
-			return NewPublicKey(X25519, pub.Bytes(), nil)
-		}
 	}
 	var info struct {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       asn1.BitString
 	}
 	if rest, err := asn1.Unmarshal(cert.RawSubjectPublicKeyInfo, &info); err == nil && len(rest) == 0 {
-		switch {
-		case info.Algorithm.Algorithm.Equal(oidX448):
-			return NewPublicKey(X448, info.Key.RightAlign(), nil)
-		case info.Algorithm.Algorithm.Equal(oidEd448):
-			return NewPublicKey(Ed448, info.Key.RightAlign(), nil)
+		for _, o := range oids {
+			if info.Algorithm.Algorithm.Equal(o.id) {
+				return NewPublicKey(o.curve, info.Key.RightAlign(), nil)
+			}
 		}
 	}
 	return nil, misuse("certificate with a key of type %T", cert.PublicKey)
