@@ -26,37 +26,37 @@ type envelope struct {
 
 // parseEnvelope decodes a message of the tag and of n byte strings behind the
 // buckets.
-func parseEnvelope(b []byte, tag uint64, tagging Tagging, n int, understood []Label) (*envelope, error) {
+func parseEnvelope(b []byte, tag uint64, tagging Tagging, n int, understood []Label) (envelope, error) {
 	//spec:9052-3-4
 	//spec:9052-9-3
 	b, err := cborseq.Normalize(b)
 	if err != nil {
-		return nil, fault(ErrMalformed, "Section 9", "CBOR")
+		return envelope{}, fault(ErrMalformed, "Section 9", "CBOR")
 	}
 	s := cborseq.String(b)
 	if err := readTag(&s, tag, tagging); err != nil {
-		return nil, err
+		return envelope{}, err
 	}
 	var e envelope
 	var count int
 	if !s.ReadArray(&count) || count != 2+n || !s.ReadBytes(&e.protected) {
-		return nil, fault(ErrMalformed, "Section 2", "message is not its array")
+		return envelope{}, fault(ErrMalformed, "Section 2", "message is not its array")
 	}
 	if err := e.parseProtected(); err != nil {
-		return nil, err
+		return envelope{}, err
 	}
 	if err := parseHeader(&s, &e.Unprotected); err != nil {
-		return nil, err
+		return envelope{}, err
 	}
 	if err := e.check(understood); err != nil {
-		return nil, err
+		return envelope{}, err
 	}
 	for i := range n {
 		if !s.ReadBytes(&e.rest[i]) {
-			return nil, fault(ErrMalformed, "Section 2", "content is detached, or no byte string")
+			return envelope{}, fault(ErrMalformed, "Section 2", "content is detached, or no byte string")
 		}
 	}
-	return &e, nil
+	return e, nil
 }
 
 func readTag(s *cborseq.String, want uint64, tagging Tagging) error {
