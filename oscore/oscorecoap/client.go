@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 
 	"github.com/ostiary/ostiary/coap"
@@ -16,6 +17,10 @@ type ClientConfig struct {
 	// Blockwise has the block size and the largest body of transfers inside
 	// OSCORE.
 	Blockwise coap.BlockwiseConfig
+
+	// RemoteAddr is the server's address, for a Doer that reaches many. The
+	// zero value leaves the address of each request as it is.
+	RemoteAddr netip.AddrPort
 
 	// Retries is how often in a row a request is protected and sent again
 	// because the server asks for it (RFC 8613, Appendices B.1.2 and B.2). The
@@ -52,7 +57,11 @@ type Client struct {
 	next  *protector
 }
 
-// NewClient returns a Client for the server that d reaches.
+// NewClient returns a Client for the server that d reaches. d need not know
+// block-wise transfer and better does not: a block of 1024 bytes is longer when
+// it is protected, and would be fragmented once more. Behind a proxy that
+// fragments responses, d is wrapped in coap.BlockwiseClient and the block size
+// inside is 512.
 func NewClient(d coap.Doer, sec *oscore.Association, cfg ClientConfig) *Client {
 	if cfg.Retries <= 0 {
 		cfg.Retries = 4
@@ -116,10 +125,14 @@ func (p *protector) protect(r *coap.Request) (*coap.Request, *oscore.ClientExcha
 	if err != nil {
 		return nil, nil, err
 	}
-	return &coap.Request{
+	out := &coap.Request{
 		Code: coap.Code(m.Code), Options: optionsOf(m), Payload: m.Payload,
 		RemoteAddr: r.RemoteAddr, NonConfirmable: r.NonConfirmable,
-	}, exchange, nil
+	}
+	if p.cfg.RemoteAddr.IsValid() {
+		out.RemoteAddr = p.cfg.RemoteAddr
+	}
+	return out, exchange, nil
 }
 
 // verify is Verifying the Response (RFC 8613, Section 8.4).

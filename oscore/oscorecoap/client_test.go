@@ -191,3 +191,15 @@ func TestTransportErrors(t *testing.T) {
 	_, err := oscorecoap.NewClient(silent, p.client, oscorecoap.ClientConfig{}).Do(ctx, coap.NewRequest(coap.GET, "/x"))
 	wantError(t, err, context.Canceled)
 }
+
+func TestAddressOfTheServer(t *testing.T) {
+	p := newPair(t, nil)
+	h := &hostile{answer: func(*coap.Request) *coap.Response { return &coap.Response{Code: coap.ServiceUnavailable} }}
+	r := coap.NewRequest(coap.GET, "/x")
+	r.RemoteAddr = addrA
+	_, _ = oscorecoap.NewClient(h, p.client, oscorecoap.ClientConfig{}).Do(t.Context(), r)
+	_, _ = oscorecoap.NewClient(h, p.client, oscorecoap.ClientConfig{RemoteAddr: addrB}).Do(t.Context(), r)
+	if got := h.requests; len(got) != 2 || got[0].RemoteAddr != addrA || got[1].RemoteAddr != addrB {
+		t.Errorf("requests went to %v, want %v and %v", got, addrA, addrB)
+	}
+}

@@ -29,6 +29,11 @@ type Config struct {
 	// Section 4.1.3.4.1).
 	Blockwise coap.BlockwiseConfig
 
+	// MaxUnfragmented is MAX_UNFRAGMENTED_SIZE: the longest OSCORE message
+	// that is put together when a proxy has fragmented it. Anybody may send
+	// such fragments. The default is 8 KiB (RFC 8613, Section 4.1.3.4.2).
+	MaxUnfragmented int
+
 	// Understands lists critical options that the protected handler acts upon
 	// beside those of the URI, Accept, Block1 and Block2. A request that has
 	// another one inside is refused (RFC 7252, Section 5.4.1).
@@ -108,6 +113,13 @@ func refusal(err error) *coap.Response {
 	return &coap.Response{Code: coap.InternalServerError}
 }
 
+// outer bounds the transfers outside of OSCORE. Their peer is a proxy, which
+// may have many clients; and every message is a transfer of its own there,
+// which soon nobody asks for any more.
+func (c Config) outer() coap.BlockwiseConfig {
+	return coap.BlockwiseConfig{MaxBody: c.MaxUnfragmented, MaxPeerBytes: 64 * c.MaxUnfragmented, Lifetime: 30 * time.Second, Now: c.Now}
+}
+
 func (c Config) withDefaults() Config {
 	c.Understands = slices.Clone(c.Understands)
 	if c.Answers.Bytes <= 0 {
@@ -118,6 +130,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Answers.Lifetime <= 0 {
 		c.Answers.Lifetime = 247 * time.Second
+	}
+	if c.MaxUnfragmented <= 0 {
+		c.MaxUnfragmented = 8 << 10
 	}
 	if c.Observations <= 0 {
 		c.Observations = 64

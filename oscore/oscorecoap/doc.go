@@ -14,7 +14,7 @@
 //	              v
 //	   oscore.ServerExchange.ProtectResponse -> coap.Response
 //
-// All of that is one function, [Server.ServeCOAP] in pipeline.go.
+// All of that is one function, Server.pipeline in pipeline.go.
 //
 // [Client] goes the other way, repeats a request when the server asks for that
 // (Appendices B.1.2 and B.2), and sends nothing that is not protected.

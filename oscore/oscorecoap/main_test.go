@@ -3,6 +3,7 @@ package oscorecoap_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -186,7 +187,11 @@ func wantError(t *testing.T, got, want error) {
 func wantResponse(t *testing.T, resp *coap.Response, err error, code coap.Code, payload string) {
 	t.Helper()
 	if err != nil || resp.Code != code || string(resp.Payload) != payload {
-		t.Fatalf("got %+v, %v, want %v %q", resp, err, code, payload)
+		got := ""
+		if resp != nil {
+			got = fmt.Sprintf("%v %.40q, %d bytes", resp.Code, resp.Payload, len(resp.Payload))
+		}
+		t.Fatalf("got %s, error %v, want %v %.40q, %d bytes", got, err, code, payload, len(payload))
 	}
 }
 
@@ -196,3 +201,5 @@ func respondWith(code coap.Code, payload string) coap.HandlerFunc {
 		_ = w.Respond(&coap.Response{Code: code, Payload: []byte(payload)})
 	}
 }
+
+func asError[T error](err error, target *T) bool { return errors.As(err, target) }

@@ -94,8 +94,8 @@ func (o *observing) run(outer context.Context) error {
 	switch cause := context.Cause(ctx); {
 	case o.err != nil:
 		return o.err
-	case errors.Is(cause, errAgain):
-		return errAgain
+	case errors.Is(cause, errAgain), o.accepted && errors.Is(err, coap.ErrTimeout):
+		return errAgain // the second: coap.Endpoint takes it for stale
 	}
 	return err
 }

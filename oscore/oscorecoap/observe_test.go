@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/coap/coaptest"
 	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
@@ -410,5 +411,100 @@ func TestClientRegistersAgain(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("Observe: %v, want nil", err)
 		}
+	})
+}
+
+// forgetful is a transport that ends an observation after each notification,
+// as one does that finds it stale.
+type forgetful struct {
+	coap.Doer
+	coap.Observer
+}
+
+func (f forgetful) Observe(ctx context.Context, r *coap.Request, notify func(*coap.Response)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err := f.Observer.Observe(ctx, r, func(resp *coap.Response) { notify(resp); cancel() })
+	if err == nil {
+		return coap.ErrTimeout
+	}
+	return err
+}
+
+func TestTransportFindsObservationStale(t *testing.T) {
+	p := newPair(t, nil)
+	res := newResource()
+	_, d := p.connect(p.handler(t, res, nil, oscorecoap.Config{}))
+	c := oscorecoap.NewClient(forgetful{d, d}, p.client, oscorecoap.ClientConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- c.Observe(ctx, coap.NewRequest(coap.GET, "/x"), func(*coap.Response) {})
+	}()
+	for range 3 {
+		wait(t, res.writers, "registration")
+	}
+	cancel()
+	if err := wait(t, done, "Observe"); err != nil {
+		t.Errorf("Observe: %v, want nil", err)
+	}
+}
+
+// What does not verify ends no observation, and is not answered by a new
+// registration (RFC 8613, Section 8.4.2).
+func TestNotificationsThatDoNotVerify(t *testing.T) {
+	p := newPair(t, nil)
+	res := newResource()
+	d := &coaptest.Direct{Handler: p.handler(t, res, nil, oscorecoap.Config{})}
+	spoil := make(chan func(*coap.Response), 8)
+	dropped := make(chan error, 8)
+	c := oscorecoap.NewClient(&meddler{d, spoil}, p.client, oscorecoap.ClientConfig{Dropped: func(err error) { dropped <- err }})
+	ctx, cancel := context.WithCancel(t.Context())
+	got := make(chan *coap.Response, 8)
+	done := make(chan error, 1)
+	go func() {
+		done <- c.Observe(ctx, coap.NewRequest(coap.GET, "/x"), func(r *coap.Response) { got <- r })
+	}()
+	out := wait(t, res.writers, "registration")
+	wait(t, got, "first response")
+	for name, f := range map[string]func(*coap.Response){
+		"changed": func(r *coap.Response) { r.Payload[0] ^= 1 },
+		"clear": func(r *coap.Response) {
+			*r = coap.Response{Code: coap.Content, Options: coap.Options{{ID: coap.Observe}}, Payload: []byte("lie")}
+		},
+	} {
+		spoil <- f
+		_ = out.Respond(notification("1"))
+		if err := wait(t, dropped, name); err == nil {
+			t.Errorf("%s: dropped without an error", name)
+		}
+	}
+	_ = out.Respond(notification("2"))
+	if resp := wait(t, got, "notification"); string(resp.Payload) != "2" {
+		t.Errorf("got %q, want 2", resp.Payload)
+	}
+	cancel()
+	if err := wait(t, done, "Observe"); err != nil {
+		t.Errorf("Observe: %v, want nil", err)
+	}
+	if len(got) != 0 || len(res.writers) != 0 { //spec:8613-8.4.2-3
+		t.Errorf("%d more notifications, %d more registrations, want none", len(got), len(res.writers))
+	}
+}
+
+// meddler changes notifications.
+type meddler struct {
+	*coaptest.Direct
+	spoil chan func(*coap.Response)
+}
+
+func (m *meddler) Observe(ctx context.Context, r *coap.Request, notify func(*coap.Response)) error {
+	return m.Direct.Observe(ctx, r, func(resp *coap.Response) {
+		select {
+		case f := <-m.spoil:
+			f(resp)
+		default:
+		}
+		notify(resp)
 	})
 }

@@ -11,6 +11,7 @@ type Server struct {
 	contexts     *oscore.Contexts
 	protected    coap.Handler // behind inner block-wise transfer
 	plain        coap.Handler
+	fragmented   coap.Handler // outer block-wise transfer, and then pipeline
 	cfg          Config
 	answers      *answers
 	observations *observations
@@ -26,7 +27,7 @@ func Handler(contexts *oscore.Contexts, protected, plain coap.Handler, cfg Confi
 	if plain == nil {
 		plain = Plain(nil)
 	}
-	return &Server{
+	s := &Server{
 		contexts:     contexts,
 		protected:    checkOptions(cfg.Understands, coap.Blockwise(protected, cfg.Blockwise)),
 		plain:        plain,
@@ -34,14 +35,24 @@ func Handler(contexts *oscore.Contexts, protected, plain coap.Handler, cfg Confi
 		answers:      newAnswers(cfg.Answers, cfg.Now),
 		observations: newObservations(cfg.Observations),
 	}
+	s.fragmented = coap.Blockwise(coap.HandlerFunc(s.pipeline), cfg.outer())
+	return s
 }
 
-// ServeCOAP takes a request from the datagram to its handler.
+// ServeCOAP passes a request to the plain handler or to the pipeline.
 func (s *Server) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
-	if !r.Options.Has(coap.OSCORE) {
+	switch {
+	case !r.Options.Has(coap.OSCORE):
 		s.plain.ServeCOAP(w, r)
-		return
+	case r.Options.Has(coap.Block1) || r.Options.Has(coap.Block2): // of a proxy
+		s.fragmented.ServeCOAP(w, r)
+	default:
+		s.pipeline(w, r)
 	}
+}
+
+// pipeline takes a request from the datagram to its handler.
+func (s *Server) pipeline(w coap.ResponseWriter, r *coap.Request) {
 	answer, first := s.answers.begin(w, r)
 	if !first {
 		s.repeat(answer, w, r)

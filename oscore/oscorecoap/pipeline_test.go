@@ -405,3 +405,30 @@ func TestContextOfTheRequest(t *testing.T) {
 	serveOne(context.WithValue(t.Context(), key{}, "outer"), h, r, addrA, w)
 	w.only(t)
 }
+
+// A proxy may fragment the protected messages (RFC 8613, Section 4.1.3.4.2).
+func TestOuterBlocks(t *testing.T) {
+	p := newPair(t, nil)
+	handler := coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+		_ = w.Respond(&coap.Response{Code: coap.Content, Payload: slices.Clone(r.Payload)})
+	})
+	d := &coaptest.Direct{Handler: p.handler(t, handler, nil, oscorecoap.Config{MaxUnfragmented: 1000})}
+	proxy := coap.BlockwiseClient(d, coap.BlockwiseConfig{BlockSize: 64})
+	c := oscorecoap.NewClient(proxy, p.client, oscorecoap.ClientConfig{Blockwise: coap.BlockwiseConfig{BlockSize: 512}})
+	r := coap.NewRequest(coap.PUT, "/x")
+	r.Payload = slices.Repeat([]byte("0123456789abcdef"), 100)
+	resp, err := c.Do(t.Context(), r)
+	wantResponse(t, resp, err, coap.Content, string(r.Payload))
+	for _, sent := range d.Requests() {
+		if len(sent.Payload) > 64 {
+			t.Fatalf("a fragment of %d bytes, want 64", len(sent.Payload))
+		}
+	}
+
+	c = oscorecoap.NewClient(proxy, p.client, oscorecoap.ClientConfig{Blockwise: coap.BlockwiseConfig{BlockSize: 1024}})
+	_, err = c.Do(t.Context(), r) // a message of more than 1000 bytes
+	var unprotected *oscorecoap.UnprotectedError
+	if !errors.As(err, &unprotected) || unprotected.Response.Code != coap.RequestEntityTooLarge {
+		t.Errorf("longer than MAX_UNFRAGMENTED_SIZE: got %v, want an unprotected 4.13", err)
+	}
+}
