@@ -414,14 +414,18 @@ func TestClientRegistersAgain(t *testing.T) {
 	})
 }
 
-// forgetful is a transport that ends an observation after each notification,
-// as one does that finds it stale.
+// forgetful is a transport that ends observations after a notification, as one
+// does that finds them stale.
 type forgetful struct {
 	coap.Doer
 	coap.Observer
+	times int
 }
 
-func (f forgetful) Observe(ctx context.Context, r *coap.Request, notify func(*coap.Response)) error {
+func (f *forgetful) Observe(ctx context.Context, r *coap.Request, notify func(*coap.Response)) error {
+	if f.times--; f.times < 0 {
+		return f.Observer.Observe(ctx, r, notify)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err := f.Observer.Observe(ctx, r, func(resp *coap.Response) { notify(resp); cancel() })
@@ -435,7 +439,7 @@ func TestTransportFindsObservationStale(t *testing.T) {
 	p := newPair(t, nil)
 	res := newResource()
 	_, d := p.connect(p.handler(t, res, nil, oscorecoap.Config{}))
-	c := oscorecoap.NewClient(forgetful{d, d}, p.client, oscorecoap.ClientConfig{})
+	c := oscorecoap.NewClient(&forgetful{d, d, 2}, p.client, oscorecoap.ClientConfig{})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
