@@ -430,6 +430,47 @@ func TestParseCCS(t *testing.T) {
 	}
 }
 
+// NewCCS writes what RFC 9528 and RFC 9529 show.
+//
+//spec:9528-3.5.2-4
+func TestNewCCS(t *testing.T) {
+	v := vector.Load[traces](t, "testdata/rfc9529/traces.json")
+	tr := newTrace(t, v.Trace2)
+	for x, subject := range map[string]string{"I": "42-50-31-FF-EF-37-32-39", "R": "example.edu"} {
+		key, err := NewPublicKey(P256, tr.get("PK_"+x+"_x_raw"), tr.get("PK_"+x+"_y_raw"))
+		must(t, err)
+		id := IDCred{}
+		s := cborseq.String(tr.get("ID_CRED_" + x + "_cbor"))
+		if !id.read(&s) {
+			t.Fatal("ID_CRED")
+		}
+		c, err := NewCCS(key, subject, id.KID)
+		must(t, err)
+		tr.want(c.CRED(), "CRED_"+x+"_cbor")
+	}
+	for _, curve := range []Curve{P256, P384, X25519, X448, Ed25519, Ed448} {
+		k := testKey(t, curve, groups[curve] != nil, "ccs").Public()
+		c, err := NewCCS(k, "", nil)
+		must(t, err)
+		if !c.PublicKey().Equal(k) || c.KID() != nil || c.Subject() != "" || !bytes.HasPrefix(c.CRED(), []byte{0xa1, 0x08, 0xa1, 0x01}) {
+			t.Errorf("%v: %x", curve, c.CRED())
+		}
+		named, err := NewCCS(k, "n", []byte{})
+		must(t, err)
+		if want := ccs(k, "n", nil); !bytes.Equal(named.CRED(), want) {
+			t.Errorf("%v: %x, want %x", curve, named.CRED(), want)
+		}
+		if !bytes.Equal(k.X(), k.x) || !bytes.Equal(k.Y(), k.y) {
+			t.Errorf("%v: coordinates", curve)
+		}
+	}
+	x, err := NewPublicKey(P256, tr.get("PK_I_x_raw"), nil)
+	must(t, err)
+	if c, err := NewCCS(x, "", nil); err != nil || c.PublicKey().Y() != nil {
+		t.Errorf("key without y: %v", err)
+	}
+}
+
 // signCWT makes a COSE_Sign1.
 func signCWT(t *testing.T, k *PrivateKey, protected, payload []byte) []byte {
 	t.Helper()

@@ -123,6 +123,12 @@ func digest(curve Curve, msg []byte) []byte {
 // Curve is the curve of the key.
 func (k *PublicKey) Curve() Curve { return k.curve }
 
+// X gives the x-coordinate, or the whole key on Edwards and Montgomery curves.
+func (k *PublicKey) X() []byte { return bytes.Clone(k.x) }
+
+// Y gives the y-coordinate, or nil where there is none.
+func (k *PublicKey) Y() []byte { return bytes.Clone(k.y) }
+
 // Equal reports whether both are the same key, whatever they are used for.
 func (k *PublicKey) Equal(other *PublicKey) bool {
 	return k.curve == other.curve && bytes.Equal(k.x, other.x) &&
