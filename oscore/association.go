@@ -11,6 +11,7 @@ import (
 // Association, whose pointer is therefore the identity of the peer: observations,
 // caches and access rights hang on it. It is safe for concurrent use.
 type Association struct {
+	unprintable
 	subject    string
 	id         id // the Recipient ID
 	own, peer  fingerprint

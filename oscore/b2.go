@@ -29,6 +29,7 @@ const (
 //
 // The mu of the association guards all but asked.
 type b2 struct {
+	unprintable
 	material *material
 	settings *settings
 	base     []byte // the ID Context of the Params

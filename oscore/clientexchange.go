@@ -8,6 +8,7 @@ import "sync"
 //spec:8613-8-1
 //spec:8613-8-2
 type ClientExchange struct {
+	unprintable
 	context      *Context     // whose Sender ID is the kid of the request
 	association  *Association // nil for a Context of its own
 	piv          partialIV    // of the request

@@ -125,7 +125,7 @@ func (c *Context) Usage() Usage {
 
 // Format implements fmt.Formatter, for every verb: it shows the IDs and no secret.
 func (c *Context) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "oscore.Context{SenderID: %x, RecipientID: %x, IDContext: %x}", //nolint:errcheck // as fmt does
+	_, _ = fmt.Fprintf(f, "oscore.Context{SenderID: %x, RecipientID: %x, IDContext: %x}",
 		c.SenderID(), c.RecipientID(), c.common.idContext)
 }
 

@@ -8,6 +8,7 @@ import (
 // the 'kid' and 'Partial IV' of the request, to which they are bound (Section
 // 7.1). It is safe for concurrent use unless it lies in a Scratch.
 type ServerExchange struct {
+	unprintable
 	context      *Context // whose Recipient ID is the kid
 	piv          partialIV
 	registration bool // of an observation

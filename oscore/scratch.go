@@ -14,6 +14,7 @@ import "sync"
 //
 // A Scratch must not be copied, and is not safe for concurrent use.
 type Scratch struct {
+	unprintable
 	work     work
 	exchange ServerExchange
 	request  buffer // what is verified

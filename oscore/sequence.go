@@ -32,7 +32,7 @@ type sequence struct {
 }
 
 func (s *sequence) init(store SequenceStore) {
-	s.store, s.block = store, firstBlock
+	s.store, s.block, s.end = store, firstBlock, 0
 	if store == nil {
 		s.end = maxSequence + 1
 	}

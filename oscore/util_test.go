@@ -3,6 +3,7 @@ package oscore
 import (
 	"bytes"
 	"crypto/cipher"
+	"errors"
 	"testing"
 
 	"github.com/ostiary/ostiary/internal/cose"
@@ -98,3 +99,5 @@ func mustContext(t testing.TB, cfg Config) *Context {
 	}
 	return c
 }
+
+func is(err, target error) bool { return errors.Is(err, target) }

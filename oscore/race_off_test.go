@@ -1,0 +1,5 @@
+//go:build !race
+
+package oscore
+
+const raceEnabled = false
