@@ -32,6 +32,7 @@ type Endpoint struct {
 	closed       bool
 	timers       timerHeap
 	sent         map[sentKey]*transmission
+	outstanding  int // Confirmable ones in sent
 	calls        map[callKey]*call
 	flights      map[netip.AddrPort]*flight
 	observations map[observationKey]*observation
@@ -108,6 +109,7 @@ func (e *Endpoint) Close() error {
 		c.finish(result{err: ErrClosed})
 	}
 	clear(e.sent)
+	e.outstanding = 0
 	e.mu.Unlock()
 	if again {
 		e.wait.Wait()
@@ -151,12 +153,7 @@ func (e *Endpoint) drained() bool {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, t := range e.sent {
-		if t.reliable {
-			return false
-		}
-	}
-	return true
+	return e.outstanding == 0
 }
 
 // now is the time since the endpoint was opened.

@@ -68,7 +68,7 @@ func (e *Endpoint) Stats() Stats {
 		l.dedup.mu.Unlock()
 	}
 	e.mu.Lock()
-	s.Outstanding, s.Observations = len(e.sent), len(e.observations)
+	s.Outstanding, s.Observations = e.outstanding, len(e.observations)
 	e.mu.Unlock()
 	return s
 }

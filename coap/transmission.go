@@ -57,6 +57,7 @@ func (e *Endpoint) transmit(t *transmission, now time.Duration) {
 	t.timeout = e.cfg.AckTimeout + e.random.below(spread+1)
 	t.timer.fire = t.expire
 	e.sent[t.key] = t
+	e.outstanding++
 	e.setTimer(&t.timer, now+t.timeout)
 	t.send()
 }
@@ -96,6 +97,9 @@ func (t *transmission) expire(now time.Duration) {
 func (t *transmission) end(how outcome, now time.Duration) {
 	e := t.e
 	delete(e.sent, t.key)
+	if t.reliable {
+		e.outstanding--
+	}
 	e.stopTimer(&t.timer)
 	flight := t.flight
 	t.flight = false
