@@ -19,6 +19,7 @@ var (
 //spec:9528-5.4.3-1
 //spec:9528-5.5.3-1
 //spec:9528-5.5-1
+//spec:9528-5.5-2
 func TestHandshake(t *testing.T) {
 	if n := len(suites); n != len(allSuites) {
 		t.Fatalf("%d suites, %d in the test", n, len(allSuites))

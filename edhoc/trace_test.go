@@ -126,6 +126,7 @@ func traceRoles(tr *trace, m Method, suitesI, suitesR []SuiteID, identity func(x
 //spec:9528-5.4.1-1
 //spec:9528-5.4.2-1
 //spec:9528-5.5.1-1
+//spec:9528-5.5.2-1
 //spec:9528-4.1.1.1-1
 //spec:9528-4.1.1.1-2
 //spec:9528-8-1
