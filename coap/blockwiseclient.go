@@ -21,6 +21,10 @@ var ErrBlockwise = errors.New("coap: block-wise transfer failed")
 // whole bodies. Each operation of more than one block has its own Request-Tag
 // (RFC 9175, Section 3.4). If next is an Observer the result is one too.
 //
+// Straight on an endpoint all messages of one operation have the same token.
+// RFC 7959 does not ask for that; but servers exist that put bodies together
+// by the token and take each block for a whole body otherwise.
+//
 // Of cfg, only BlockSize and MaxBody matter.
 func BlockwiseClient(next Doer, cfg BlockwiseConfig) Doer {
 	cfg = cfg.withDefaults()
@@ -44,6 +48,8 @@ type blockwiseClient struct {
 // Do sends a request, in blocks if need be, and puts the response together.
 func (c *blockwiseClient) Do(ctx context.Context, r *Request) (*Response, error) {
 	op := r.withoutBlocks()
+	op.token = new([8]byte)
+	_, _ = rand.Read(op.token[:]) // never fails
 	resp, err := c.send(ctx, op)
 	if err != nil {
 		return nil, err

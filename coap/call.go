@@ -96,8 +96,12 @@ func (e *Endpoint) newCall(r *Request, n *notes) (*call, error) {
 	if e.closed {
 		return nil, ErrClosed
 	}
-	//spec:9175-4.2-1
-	e.random.take(c.key.token[:])
+	if r.token != nil {
+		c.key.token = *r.token
+	}
+	if r.token == nil || e.calls[c.key] != nil {
+		e.random.take(c.key.token[:])
+	}
 	if e.calls[c.key] != nil {
 		return nil, ErrTimeout // the random source repeats itself
 	}

@@ -43,6 +43,7 @@ type Request struct {
 	Multicast bool
 
 	ctx   context.Context // set by the server, as in net/http
+	token *[8]byte        // of a block-wise operation, see BlockwiseClient
 	reply Response        // see NewResponse
 }
 
@@ -91,7 +92,7 @@ func (r *Request) WithContext(ctx context.Context) *Request {
 // may be kept after ServeCOAP has returned.
 func (r *Request) Clone() *Request {
 	c := *r
-	c.reply = Response{}
+	c.reply, c.token = Response{}, nil
 	c.Options = r.Options.Clone()
 	c.Payload = append([]byte(nil), r.Payload...)
 	return &c
