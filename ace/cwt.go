@@ -33,6 +33,7 @@ type TokenKey struct {
 	aead      *cose.EncryptionKey
 	signer    gocose.Signer
 	verifier  gocose.Verifier
+	public    interface{ Equal(crypto.PublicKey) bool }
 }
 
 // A TokenForm says how the tokens under a key differ from what RFC 9770, Section
@@ -84,6 +85,13 @@ func (k *TokenKey) Algorithm() cose.Algorithm { return k.algorithm }
 // Encrypts reports whether tokens under the key are encrypted, so that they can
 // carry a symmetric key.
 func (k *TokenKey) Encrypts() bool { return k.aead != nil }
+
+// Signs reports whether tokens under both keys are signed, and by the same AS key
+// in the same form, so that one token serves the holders of both.
+func (k *TokenKey) Signs(other *TokenKey) bool {
+	return k.public != nil && other.public != nil && k.public.Equal(other.public) &&
+		k.algorithm == other.algorithm && k.form == other.form && bytes.Equal(k.id, other.id)
+}
 
 // EncryptCWT appends claims to dst as a CWT with a COSE_Encrypt0 under k, whose
 // nonce it takes from random; nil is crypto/rand. It fails with ErrKey if k is

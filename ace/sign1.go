@@ -2,6 +2,7 @@ package ace
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -37,6 +38,7 @@ func (k *TokenKey) setSignature(c TokenKeyConfig) (err error) {
 	if k.verifier, err = gocose.NewVerifier(alg, c.Public); err != nil {
 		return err
 	}
+	k.public, _ = c.Public.(interface{ Equal(crypto.PublicKey) bool })
 	if p, ok := c.Public.(*ecdsa.PublicKey); ok && p.Curve != curves[c.Algorithm] {
 		return fmt.Errorf("curve %s for %v", p.Curve.Params().Name, c.Algorithm)
 	}
