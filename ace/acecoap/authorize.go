@@ -77,7 +77,7 @@ func escapeQuery(q string) string {
 // refusal is the answer for an error of rs.
 func refusal(err error) error {
 	x := rs.ErrorResponse(err)
-	out := &oscorecoap.Refusal{Code: coap.Code(x.Code), Payload: x.Payload, Err: err}
+	out := &oscorecoap.Refusal{Code: coap.Code(x.Code), Payload: x.Payload, Unprotected: x.Unprotected, Err: err}
 	if len(x.Payload) > 0 {
 		out.Options.SetUint(coap.ContentFormat, uint32(ace.ContentFormat))
 	}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/ostiary/ostiary/ace/acecoap"
+	"github.com/ostiary/ostiary/ace/as"
+	"github.com/ostiary/ostiary/cmd/internal/settings"
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/idalloc"
+	"github.com/ostiary/ostiary/oscore"
+	"github.com/ostiary/ostiary/oscore/oscorecoap"
+	"github.com/ostiary/ostiary/oscore/oscorecoap/gocoap"
+	"github.com/ostiary/ostiary/policy"
+	"github.com/ostiary/ostiary/store"
+)
+
+// registryInterval is how often changes that another process made to the
+// registry are looked for.
+const registryInterval = 2 * time.Second
+
+// An authority is a running authorization server: the store, the security
+// contexts of its clients, and the token endpoint behind them.
+type authority struct {
+	cfg      config
+	path     string // of the configuration
+	log      *slog.Logger
+	store    *store.Store
+	contexts oscore.Contexts
+	ids      *idalloc.Allocator
+	policy   atomic.Pointer[policy.Set]
+	pipeline *oscorecoap.Server
+
+	// In use by one goroutine.
+	provisioned map[string]*provisioned // by name of the context
+}
+
+// provisioned is a security context of the registry that is in use.
+type provisioned struct {
+	association *oscore.Association
+	id          *idalloc.Live
+}
+
+// newAuthority opens the store and takes the contexts of all clients into use.
+// wrap, unless it is nil, goes around the handler of the requests inside OSCORE.
+func newAuthority(ctx context.Context, path string, cfg config, log *slog.Logger, wrap func(coap.Handler) coap.Handler) (*authority, error) {
+	a := &authority{cfg: cfg, path: path, log: log, provisioned: map[string]*provisioned{}}
+	if err := a.loadPolicy(); err != nil {
+		return nil, err
+	}
+	var err error
+	a.store, err = store.Open(ctx, store.Config{Path: settings.Beside(path, cfg.Store), Observer: store.Observer{
+		Generation: func(g store.Generation) {
+			log.Warn("store begins a new generation", "number", g.Number, "reason", g.Reason)
+		},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.assemble(ctx, wrap); err != nil {
+		return nil, errors.Join(err, a.store.Close())
+	}
+	return a, nil
+}
+
+func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.Handler) error {
+	var err error
+	if a.ids, err = idalloc.New(idalloc.Config{Now: time.Now}); err != nil {
+		return err
+	}
+	server, err := as.New(as.Config{
+		Issuer: a.cfg.Issuer, Clients: a.store, ResourceServers: a.store, Policy: a, Ledger: a.store,
+		Clock: time.Now, Lifetime: time.Duration(a.cfg.Lifetime),
+	})
+	if err != nil {
+		return err
+	}
+	protected := a.mux(acecoap.TokenEndpoint(server, a.observeToken))
+	if wrap != nil {
+		protected = wrap(protected)
+	}
+	a.pipeline = oscorecoap.Handler(&a.contexts, protected, nil, oscorecoap.Config{Observer: oscorecoap.Observer{
+		Refused: func(remote netip.AddrPort, err error) {
+			a.log.Debug("request refused", "peer", remote, "error", err)
+		},
+		Failed: func(sec *oscore.Association, err error) {
+			a.log.Warn("response not sent", "client", sec.Subject(), "error", err)
+		},
+	}})
+	return a.syncContexts(ctx)
+}
+
+// Decide asks the policies that were loaded last (as.Policy).
+func (a *authority) Decide(r policy.Request) policy.Decision {
+	d := a.policy.Load().Decide(r)
+	a.log.Debug("policy", "client", r.Subject, "audience", r.Audience, "asked", r.Scope, "decision", d.Reason,
+		"policies", d.Policies, "error", d.Err)
+	return d
+}
+
+func (a *authority) loadPolicy() error {
+	file := settings.Beside(a.path, a.cfg.Policy)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	set, err := policy.Parse(a.cfg.Policy, text)
+	if err != nil {
+		return err
+	}
+	a.policy.Store(set)
+	return nil
+}
+
+// mux routes the requests that came inside OSCORE.
+func (a *authority) mux(token coap.Handler) coap.Handler {
+	m := new(coap.Mux)
+	m.Handle(tokenPath(a.cfg.URI), token)
+	return m
+}
+
+func (a *authority) observeToken(client string, err error) {
+	if err == nil {
+		a.log.Info("token issued", "client", client)
+		return
+	}
+	var refused *as.Error
+	if errors.As(err, &refused) && refused.OAuth != 0 {
+		a.log.Info("token refused", "client", client, "code", refused.OAuth.String(), "section", refused.Section, "reason", refused.Reason)
+		return
+	}
+	a.log.Error("token not issued", "client", client, "error", err)
+}
+
+// syncContexts brings the security contexts in use in line with the registry.
+// A context that cannot be used is reported, and does not stop the others.
+func (a *authority) syncContexts(ctx context.Context) error {
+	registered, err := a.store.Contexts(ctx)
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for _, c := range registered {
+		there[c.Name] = true
+		if a.provisioned[c.Name] != nil {
+			continue
+		}
+		p, err := a.provision(c)
+		if err != nil {
+			a.log.Error("security context not in use", "context", c.Name, "client", c.Subject, "error", err)
+			continue
+		}
+		a.provisioned[c.Name] = p
+	}
+	for name, p := range a.provisioned {
+		if there[name] {
+			continue
+		}
+		a.pipeline.Discard(p.association)
+		if err := p.id.Release(); err != nil {
+			a.log.Warn("identifier not released", "context", name, "error", err)
+		}
+		delete(a.provisioned, name)
+	}
+	return nil
+}
+
+// provision takes a context of the registry into use. With B2Required nothing
+// of an earlier run is needed, and no key of one is used again (RFC 8613,
+// Appendix B.2); otherwise its sequence numbers come from the store and its
+// replay window is recovered with the client (Appendix B.1).
+func (a *authority) provision(c store.Context) (*provisioned, error) {
+	cfg := oscore.Config{Params: c.Params, Subject: c.Subject, B2: c.B2, Clock: time.Now}
+	if c.B2 != oscore.B2Required {
+		if c.Stale {
+			return nil, errors.New("the store was restored or copied: this client needs a new registration")
+		}
+		cfg.Sequence, cfg.RecoverWindow = a.store.Sequence(c.Name), true
+	}
+	id, err := a.ids.Claim(idalloc.ID(c.RecipientID), holder(c))
+	if err != nil {
+		return nil, err
+	}
+	association, err := oscore.NewAssociation(cfg)
+	if err != nil {
+		return nil, errors.Join(err, id.Release())
+	}
+	if err := a.contexts.Add(association); err != nil {
+		return nil, errors.Join(err, id.Release())
+	}
+	return &provisioned{association, id}, nil
+}
+
+// serve answers requests on conn until ctx is done, and closes the store.
+// reload, which may be nil, makes it read the policies again.
+func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan os.Signal) error {
+	server := gocoap.NewServer(gocoap.Config{
+		Handler: a.pipeline, Understands: []coap.OptionID{coap.OSCORE},
+		Requests: a.cfg.Limits.Requests, RequestsPerPeer: a.cfg.Limits.RequestsPerPeer,
+	})
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(serving, conn) }()
+	ticker := time.NewTicker(registryInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-done:
+			return errors.Join(err, a.store.Close())
+		case <-ticker.C:
+			if err := a.syncContexts(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("registry not read", "error", err)
+			}
+		case <-reload:
+			if err := a.loadPolicy(); err != nil {
+				a.log.Error("policies not loaded, the old ones stay", "error", err)
+				continue
+			}
+			a.log.Info("policies loaded")
+		}
+	}
+}
+
+// listen opens the socket that the configuration names.
+func (a *authority) listen() (*net.UDPConn, error) {
+	addr, err := netip.ParseAddrPort(a.cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+	if err != nil {
+		return nil, fmt.Errorf("%w; is another server running?", err)
+	}
+	return conn, nil
+}

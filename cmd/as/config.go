@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/ostiary/ostiary/cmd/internal/settings"
+)
+
+// config is the configuration file of the authorization server.
+type config struct {
+	Issuer   string            `toml:"issuer"`   // iss of the tokens
+	URI      string            `toml:"uri"`      // of the token endpoint, as clients reach it
+	Listen   string            `toml:"listen"`   // UDP address of the CoAP endpoint
+	Store    string            `toml:"store"`    // file of the store, beside this one
+	Policy   string            `toml:"policy"`   // file of the policies, beside this one
+	Lifetime settings.Duration `toml:"lifetime"` // of a token
+	Log      logConfig         `toml:"log"`
+	Limits   limitsConfig      `toml:"limits"`
+}
+
+type logConfig struct {
+	Level  string `toml:"level"`  // debug, info, warn, error
+	Format string `toml:"format"` // text, json
+}
+
+type limitsConfig struct {
+	Requests        int `toml:"requests"`          // handled at once
+	RequestsPerPeer int `toml:"requests_per_peer"` // of one address
+}
+
+// defaultConfig is what a file that names only the issuer gets.
+func defaultConfig() config {
+	return config{
+		Listen:   "127.0.0.1:5683",
+		Store:    "as.db",
+		Policy:   "policy.cedar",
+		Lifetime: settings.Duration(time.Hour),
+		Log:      logConfig{Level: "info", Format: "text"},
+		Limits:   limitsConfig{Requests: 1024, RequestsPerPeer: 32},
+	}
+}
+
+// parseConfig decodes and checks the text of a configuration file called name.
+func parseConfig(name string, text []byte) (config, error) {
+	c := defaultConfig()
+	if err := settings.Parse(name, text, &c); err != nil {
+		return config{}, err
+	}
+	if c.URI == "" {
+		c.URI = "coap://" + c.Listen + "/token"
+	}
+	if err := c.check(); err != nil {
+		return config{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+func (c *config) check() error {
+	if c.Issuer == "" {
+		return errors.New(`issuer: missing; it is the "iss" of the tokens, such as "coap://as.example"`)
+	}
+	if _, err := netip.ParseAddrPort(c.Listen); err != nil {
+		return fmt.Errorf(`listen %q: want an address and a port, such as "[::]:5683"`, c.Listen)
+	}
+	if u, err := url.Parse(c.URI); err != nil || u.Scheme != "coap" || u.Host == "" || u.Path == "" {
+		return fmt.Errorf(`uri %q: want the token endpoint, such as "coap://as.example/token"`, c.URI)
+	}
+	switch {
+	case c.Store == "":
+		return errors.New("store: missing")
+	case c.Policy == "":
+		return errors.New("policy: missing")
+	case time.Duration(c.Lifetime) < time.Second:
+		return errors.New("lifetime: want 1s or more")
+	case c.Limits.Requests < 1 || c.Limits.RequestsPerPeer < 1:
+		return errors.New("limits: want 1 or more")
+	}
+	return nil
+}

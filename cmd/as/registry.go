@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ostiary/ostiary/ace"
+	"github.com/ostiary/ostiary/ace/as"
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/credentials"
+	"github.com/ostiary/ostiary/cmd/internal/settings"
+	"github.com/ostiary/ostiary/idalloc"
+	"github.com/ostiary/ostiary/internal/secret"
+	"github.com/ostiary/ostiary/oscore"
+	"github.com/ostiary/ostiary/store"
+)
+
+// The sizes of fresh keys, in bytes.
+const (
+	masterSecretSize = 16
+	masterSaltSize   = 8
+	keyIDSize        = 8
+)
+
+// newResourceServer is what to register.
+type newResourceServer struct {
+	name      string
+	audiences []string
+	algorithm string
+	lifetime  time.Duration // 0: that of the configuration
+	scopes    as.ScopeForm
+	form      ace.TokenForm
+	expiresIn bool
+}
+
+// addResourceServer registers a resource server with a fresh key for its
+// tokens, and returns what it needs to know.
+func addResourceServer(ctx context.Context, s *store.Store, cfg config, n newResourceServer) (*credentials.ResourceServer, error) {
+	algorithm, err := credentials.ParseAlgorithm(n.algorithm)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	if len(n.audiences) == 0 {
+		n.audiences = []string{n.name}
+	}
+	key, id := random(algorithm.KeySize()), random(keyIDSize)
+	err = s.Admin(actor()).AddResourceServer(ctx, store.ResourceServer{
+		ResourceServer: as.ResourceServer{
+			Name: n.name, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE},
+			Lifetime: n.lifetime, Scopes: n.scopes, ExpiresIn: n.expiresIn,
+		},
+		Token:     ace.TokenKeyConfig{Issuer: cfg.Issuer, ID: id, Algorithm: algorithm, Secret: key, Form: n.form},
+		Audiences: n.audiences,
+	})
+	if err != nil {
+		return nil, registryError("resource server", n.name, err)
+	}
+	return &credentials.ResourceServer{
+		Name: n.name, AS: cfg.URI, Issuer: cfg.Issuer, Audiences: n.audiences,
+		TokenKey: credentials.TokenKey{ID: settings.Hex(id), Algorithm: n.algorithm, Key: settings.Secret{Bytes: key}},
+	}, nil
+}
+
+// newClient is what to register.
+type newClient struct {
+	name     string
+	audience string // if a request names none
+	groups   []string
+	renewal  string // b2, echo
+}
+
+// addClient registers a client with a fresh security context, and returns what
+// it needs to know.
+func addClient(ctx context.Context, s *store.Store, cfg config, n newClient) (*credentials.Client, error) {
+	mode := oscore.B2Required
+	if n.renewal == "echo" {
+		mode = oscore.B2Off
+	}
+	for {
+		id, err := freeRecipientID(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		c := store.Context{
+			Name: "client/" + n.name + "/" + time.Now().UTC().Format("20060102T150405.000000000"),
+			Params: oscore.Params{
+				MasterSecret: random(masterSecretSize), MasterSalt: random(masterSaltSize),
+				RecipientID: id, SenderID: otherID(id),
+			},
+			B2: mode,
+		}
+		client := as.Client{
+			Name: n.name, Audience: n.audience, Groups: n.groups, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE},
+		}
+		if err := s.Admin(actor()).AddClient(ctx, client, c); err != nil {
+			return nil, registryError("client", n.name, err)
+		}
+		// Another process may have taken the identifier at the same time: one of
+		// the two sees both, takes its own back and tries again.
+		if same, err := s.ContextsByRecipientID(ctx, id); err != nil || len(same) > 1 {
+			if err := errors.Join(err, s.Admin(actor()).RemoveClient(ctx, n.name)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		return &credentials.Client{
+			Name: n.name, AS: cfg.URI, Renewal: n.renewal,
+			OSCORE: credentials.Context{ // as the client has it
+				MasterSecret: settings.Secret{Bytes: c.MasterSecret}, MasterSalt: c.MasterSalt,
+				SenderID: c.RecipientID, RecipientID: c.SenderID,
+			},
+		}, nil
+	}
+}
+
+// freeRecipientID draws an identifier that no provisioned context has.
+func freeRecipientID(ctx context.Context, s *store.Store) ([]byte, error) {
+	contexts, err := s.Contexts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range contexts {
+		if _, err := ids.Claim(idalloc.ID(c.RecipientID), holder(c)); err != nil {
+			return nil, fmt.Errorf("security context %q: %w", c.Name, err)
+		}
+	}
+	id, err := ids.Allocate(idalloc.Holder{Source: idalloc.SourceProvisioned, Ref: "new"})
+	if err != nil {
+		return nil, err
+	}
+	return []byte(id.ID()), nil
+}
+
+func holder(c store.Context) idalloc.Holder {
+	return idalloc.Holder{Source: idalloc.SourceProvisioned, Ref: c.Name}
+}
+
+// otherID draws the client's Recipient ID, one byte that is not id.
+func otherID(id []byte) []byte {
+	for {
+		other := random(1)
+		if string(other) != string(id) {
+			return other
+		}
+	}
+}
+
+func random(n int) secret.Bytes {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails
+	return b
+}
+
+// registryError says what to do about the errors that are the caller's.
+func registryError(kind, name string, err error) error {
+	switch {
+	case errors.Is(err, store.ErrExists):
+		return cli.Usage(fmt.Errorf("there is a %s %q already; remove it first", kind, name))
+	case errors.Is(err, store.ErrNotFound):
+		return cli.Usage(fmt.Errorf("there is no %s %q", kind, name))
+	}
+	return err
+}

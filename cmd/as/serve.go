@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+)
+
+type serveCommand struct{ configFlag }
+
+// Run serves until it is told to stop.
+func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	log, err := cli.Logger(s.Err, cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	a, err := newAuthority(ctx, c.Config, cfg, log, nil)
+	if err != nil {
+		return err
+	}
+	conn, err := a.listen()
+	if err != nil {
+		return err
+	}
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	log.Info("serving", "address", conn.LocalAddr().String(), "issuer", cfg.Issuer, "clients", len(a.provisioned))
+	err = a.serve(ctx, conn, reload)
+	log.Info("stopped")
+	return err
+}
+
+// tokenPath is the path of the token endpoint.
+func tokenPath(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "/token" // does not happen: config.check has parsed it
+	}
+	return u.Path
+}
+
+type configCommand struct {
+	Check configCheck `cmd:"" help:"Say whether the configuration, the policies and the store can be used."`
+}
+
+type configCheck struct{ configFlag }
+
+// Run opens everything that serve opens, but for the socket.
+func (c *configCheck) Run(ctx context.Context, s cli.Streams) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	log, err := cli.Logger(s.Err, cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	a, err := newAuthority(ctx, c.Config, cfg, log, nil)
+	if err != nil {
+		return err
+	}
+	defer closeStore(a.store, s)
+	_, err = s.Out.Write([]byte("configuration, policies and store are good\n"))
+	return err
+}

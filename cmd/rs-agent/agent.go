@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/ostiary/ostiary/ace"
+	"github.com/ostiary/ostiary/ace/acecoap"
+	"github.com/ostiary/ostiary/ace/rs"
+	"github.com/ostiary/ostiary/cmd/internal/credentials"
+	"github.com/ostiary/ostiary/cmd/internal/settings"
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/idalloc"
+	"github.com/ostiary/ostiary/oscore"
+	"github.com/ostiary/ostiary/oscore/oscorecoap"
+	"github.com/ostiary/ostiary/oscore/oscorecoap/gocoap"
+)
+
+// expireInterval is how often tokens that have expired are taken out.
+const expireInterval = time.Second
+
+// An agent is a resource server whose application is another CoAP server.
+type agent struct {
+	cfg      config
+	known    *credentials.ResourceServer
+	log      *slog.Logger
+	upstream *upstream
+	rs       *acecoap.ResourceServer
+}
+
+// newAgent opens a socket towards the upstream server, and none for clients.
+func newAgent(ctx context.Context, path string, cfg config, known *credentials.ResourceServer, log *slog.Logger) (*agent, error) {
+	a := &agent{cfg: cfg, known: known, log: log}
+	tokens, err := a.tokens(path)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
+	a.upstream, err = newUpstream(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	mode := oscore.B2Off
+	if cfg.Renewal {
+		mode = oscore.B2Allowed
+	}
+	blockwise := coap.BlockwiseConfig{MaxBody: cfg.Limits.Body}
+	a.rs, err = acecoap.NewResourceServer(acecoap.Config{
+		Tokens:      tokens,
+		IDs:         ids,
+		Association: oscore.Config{B2: mode, Clock: time.Now},
+		Public:      cfg.Public,
+		OSCORE:      oscorecoap.Config{Blockwise: blockwise, Observer: a.oscoreObserver()},
+		Observer:    a.aceObserver(),
+	}, a.upstream)
+	if err != nil {
+		return nil, errors.Join(err, a.upstream.close())
+	}
+	return a, nil
+}
+
+// tokens says whose tokens are taken.
+func (a *agent) tokens(path string) (rs.Config, error) {
+	algorithm, err := a.known.TokenKey.COSE()
+	if err != nil {
+		return rs.Config{}, err
+	}
+	key, err := ace.NewTokenKey(ace.TokenKeyConfig{
+		Issuer: a.known.Issuer, ID: a.known.TokenKey.ID, Algorithm: algorithm, Secret: a.known.TokenKey.Key.Bytes,
+	})
+	if err != nil {
+		return rs.Config{}, err
+	}
+	cfg := rs.Config{
+		Audiences: a.known.Audiences,
+		Name:      a.known.Name,
+		Keys:      []*ace.TokenKey{key},
+		Hints:     ace.CreationHints{AS: a.known.AS, Audience: a.known.Audiences[0]},
+		Counters:  &counterFile{path: settings.Beside(path, a.cfg.State)},
+		MaxTokens: a.cfg.Limits.Tokens,
+	}
+	table, err := a.cfg.scopeTable()
+	if err == nil && len(table) > 0 {
+		cfg.Scopes = rs.TextScopes(table)
+	}
+	return cfg, err
+}
+
+func (a *agent) oscoreObserver() oscorecoap.Observer {
+	return oscorecoap.Observer{
+		Refused: func(remote netip.AddrPort, err error) {
+			a.log.Debug("request refused", "peer", remote, "error", err)
+		},
+		Denied: func(sec *oscore.Association, r *coap.Request, err error) {
+			a.log.Info("request denied", "peer", r.RemoteAddr, "client", sec.Subject(), "method", r.Code.String(),
+				"path", r.Path(), "error", err)
+		},
+		Failed: func(sec *oscore.Association, err error) {
+			a.log.Warn("response not sent", "client", sec.Subject(), "error", err)
+		},
+	}
+}
+
+func (a *agent) aceObserver() acecoap.Observer {
+	return acecoap.Observer{
+		Posted: func(r *coap.Request, err error) {
+			if err != nil {
+				a.log.Info("token refused", "peer", r.RemoteAddr, "error", err)
+				return
+			}
+			a.log.Info("token taken", "peer", r.RemoteAddr)
+		},
+		Removed: func(x rs.Removed) {
+			a.log.Info("token removed", "client", x.Subject, "reason", x.Reason.String())
+		},
+	}
+}
+
+// listen opens the socket that the configuration names.
+func (a *agent) listen() (*net.UDPConn, error) {
+	addr, err := netip.ParseAddrPort(a.cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+	if err != nil {
+		return nil, fmt.Errorf("%w; is another server running?", err)
+	}
+	return conn, nil
+}
+
+// serve answers requests on conn until ctx is done.
+func (a *agent) serve(ctx context.Context, conn *net.UDPConn) error {
+	server := gocoap.NewServer(gocoap.Config{
+		Handler: a.rs, Understands: []coap.OptionID{coap.OSCORE},
+		Requests: a.cfg.Limits.Requests, RequestsPerPeer: a.cfg.Limits.RequestsPerPeer,
+	})
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(serving, conn) }()
+	ticker := time.NewTicker(expireInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-done:
+			return errors.Join(err, a.rs.Expire(), a.upstream.close())
+		case <-ticker.C:
+			if err := a.rs.Expire(); err != nil {
+				a.log.Error("counters of tokens not saved", "error", err)
+			}
+		}
+	}
+}
+
+func (a *agent) close() { _ = a.upstream.close() }

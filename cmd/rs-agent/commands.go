@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/settings"
+)
+
+type initCommand struct {
+	Dir         string `arg:"" help:"Folder to write into; it is made if it does not exist." type:"path"`
+	Listen      string `help:"UDP address and port for the clients." default:"127.0.0.1:5683" placeholder:"ADDR"`
+	Upstream    string `help:"Server to protect." default:"coap://127.0.0.1:5684" placeholder:"URI"`
+	Credentials string `help:"File of 'ostiary-as rs add', as seen from the folder." default:"sensor.rs.toml" placeholder:"FILE"`
+}
+
+// Run writes the configuration and says what comes next.
+func (c *initCommand) Run(s cli.Streams) error {
+	path := filepath.Join(c.Dir, "agent.toml")
+	text := fmt.Sprintf(`# Configuration of ostiary-rs-agent. Paths of files are beside this one.
+# What each key means is in docs/reference/configuration.md.
+
+listen      = %q  # UDP address for the clients
+upstream    = %q  # the server to protect
+credentials = %q  # written by 'ostiary-as rs add'
+state       = "agent.state"  # what must survive a restart
+
+renewal = true  # clients may renew their context (RFC 8613, Appendix B.2)
+timeout = "30s" # for the server to answer
+# public = ["/.well-known/core"]  # paths that anybody may use, in clear
+
+# Scopes are AIF (RFC 9237) unless scope tokens are listed here:
+# [scopes]
+# read = '[["/value",1]]'  # 1 GET, 2 POST, 4 PUT, 8 DELETE, ..
+
+[limits]
+tokens            = 1000   # clients with a token
+requests          = 1024   # handled at once
+requests_per_peer = 32     # of one address
+body              = 65536  # bytes of a body in blocks
+
+[log]
+level  = "info"  # debug, info, warn, error
+format = "text"  # text, json
+`, c.Listen, c.Upstream, c.Credentials)
+	if _, err := parseConfig(path, []byte(text)); err != nil {
+		return cli.Usage(err)
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return err
+	}
+	if err := settings.WriteNew(path, []byte(text)); err != nil {
+		return cli.Usage(err)
+	}
+	fmt.Fprintf(s.Out, "wrote %s\n\nNext: put %s beside it and run\n  %s serve --config %s\n",
+		path, c.Credentials, name, path)
+	return nil
+}
+
+type serveCommand struct{ configFlag }
+
+// Run serves until it is told to stop.
+func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
+	a, err := c.agent(ctx, s)
+	if err != nil {
+		return err
+	}
+	conn, err := a.listen()
+	if err != nil {
+		return err
+	}
+	a.log.Info("serving", "address", conn.LocalAddr().String(), "upstream", a.cfg.Upstream, "audiences", a.known.Audiences)
+	err = a.serve(ctx, conn)
+	a.log.Info("stopped")
+	return err
+}
+
+func (f *configFlag) agent(ctx context.Context, s cli.Streams) (*agent, error) {
+	cfg, known, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	log, err := cli.Logger(s.Err, cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	return newAgent(ctx, f.Config, cfg, known, log)
+}
+
+type configCommand struct {
+	Check configCheck `cmd:"" help:"Say whether the configuration and the credentials can be used."`
+}
+
+type configCheck struct{ configFlag }
+
+// Run does all that serve does before it opens the socket.
+func (c *configCheck) Run(ctx context.Context, s cli.Streams) error {
+	a, err := c.agent(ctx, s)
+	if err != nil {
+		return err
+	}
+	a.close()
+	_, err = fmt.Fprintln(s.Out, "configuration and credentials are good")
+	return err
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (c *versionCommand) Run(s cli.Streams) error {
+	_, err := fmt.Fprintf(s.Out, "%s %s\n", name, cli.Version())
+	return err
+}
