@@ -50,15 +50,12 @@ func (s *statement) prove(key prk, private *PrivateKey, rand io.Reader) ([]byte,
 	if s.static {
 		return mac, nil
 	}
-	sig, err := private.sign(rand, sigStructure(s.idCred.header, s.externalAAD(), mac))
-	mac.Erase()
-	return sig, err
+	return private.sign(rand, sigStructure(s.idCred.header, s.externalAAD(), mac))
 }
 
 // check verifies Signature_or_MAC.
 func (s *statement) check(key prk, proof []byte) bool {
 	mac := s.mac(key)
-	defer mac.Erase()
 	if s.static {
 		return mac.Equal(proof)
 	}
