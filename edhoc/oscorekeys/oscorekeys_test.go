@@ -89,11 +89,9 @@ func TestRFC9529(t *testing.T) {
 		id := edhoc.Identity{Credential: cred, ID: edhoc.KID(cred.KID()), Key: key}
 		return side{id: id, rand: v[random], conn: edhoc.ConnID(v[conn])}
 	}
-	i, r := handshake(t, 2, edhoc.StaticDHStaticDH, func() side {
-		s := party("I", "C_I_raw", "X_raw")
-		s.rather = 6
-		return s
-	}(), party("R", "C_R_raw", "Y_raw"))
+	first := party("I", "C_I_raw", "X_raw")
+	first.rather = 6
+	i, r := handshake(t, 2, edhoc.StaticDHStaticDH, first, party("R", "C_R_raw", "Y_raw"))
 	for _, suffix := range []string{"", "_after_KeyUpdate"} {
 		for _, c := range []struct {
 			s      *edhoc.Session
