@@ -42,6 +42,9 @@ func TestOpenAndTalk(t *testing.T) {
 	if !s.Expires().Equal(a.Expires) {
 		t.Errorf("Expires() = %v", s.Expires())
 	}
+	if a, err := s.Association(); err != nil || a.Subject() != audience {
+		t.Errorf("Association() = %v, %v", a, err)
+	}
 	s.Close()
 	if _, err := s.Do(t.Context(), getTemp); !errors.Is(err, ErrDiscarded) {
 		t.Errorf("after Close: %v, want ErrDiscarded", err)

@@ -26,6 +26,11 @@ type AuthzInfoConfig struct {
 	// which are set for each: replay window, Appendix B.2, limits. Sequence,
 	// RecoverWindow and Resume must be zero: the keys are always fresh.
 	Association oscore.Config
+
+	// OnDiscard is called before an association is discarded, while it can still
+	// carry the 4.01 that ends its observations; nil does nothing. It must not call
+	// the AuthzInfo.
+	OnDiscard func(*oscore.Association, rs.Reason)
 }
 
 // AuthzInfo is the authz-info endpoint of an RS (RFC 9203, Sections 4.1 to 4.3). It
@@ -119,7 +124,8 @@ func (a *AuthzInfo) subject(v *rs.Token) string {
 
 // Install is the second half: it puts context and token into their tables, or, on
 // an error, neither, and gives the Recipient ID back. A context whose Recipient ID or
-// key another one has in the meantime is dropped.
+// key another one has in the meantime is dropped. The Master Secret is erased from
+// the claims of the token: the association has what it needs.
 //
 //spec:9203-4.3-16
 //spec:9203-4.3-17
@@ -128,6 +134,7 @@ func (a *AuthzInfo) Install(p *PendingContext, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	defer s.material.MasterSecret.Erase()
 	cfg := a.cfg.Association
 	cfg.Params = s.params
 	cfg.Subject = p.subject
@@ -140,7 +147,7 @@ func (a *AuthzInfo) Install(p *PendingContext, now time.Time) error {
 		refused := &rs.Error{Code: rs.ServiceUnavailable, Section: "RFC 8613, Section 3.3", Reason: "context is in the way of another", Err: err}
 		return errors.Join(refused, s.id.Abort())
 	}
-	b := &binding{contexts: a.cfg.Contexts, association: association, token: s.token, pending: s.id}
+	b := &binding{cfg: &a.cfg, association: association, token: s.token, pending: s.id}
 	entry := rs.Entry{
 		Token:   s.token,
 		Subject: p.subject,
@@ -206,7 +213,7 @@ func readAccessToken(payload []byte) ([]byte, bool) {
 
 // binding ties a token to its association and Recipient ID.
 type binding struct {
-	contexts    *oscore.Contexts
+	cfg         *AuthzInfoConfig
 	association *oscore.Association
 	token       *rs.Token
 
@@ -235,7 +242,10 @@ func (b *binding) Confirm() error {
 //spec:9203-6-6
 //spec:9203-6-7
 func (b *binding) Remove(why rs.Reason) {
-	b.contexts.Remove(b.association)
+	if b.cfg.OnDiscard != nil {
+		b.cfg.OnDiscard(b.association, why)
+	}
+	b.cfg.Contexts.Remove(b.association)
 	b.association.Discard()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -593,11 +593,28 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// TestMasterSecretIsErased: an application that prints claims cannot show it.
+func TestMasterSecretIsErased(t *testing.T) {
+	s := newServer(t, nil)
+	c := newClient(t)
+	a := c.establish(s, s.token(claims("c1")), material("c1"))
+	g, err := s.tokens.Authorize(serverSide(t, s, a).Subject(), get, "/s/temp", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ms := g.Claims().Cnf.OSCORE.MasterSecret; !bytes.Equal(ms, make([]byte, 16)) {
+		t.Error("the Master Secret is still in the claims")
+	}
+}
+
 // TestDiscard: when sequence numbers end, the server removes the token.
 //
 //spec:9203-6-5
 func TestDiscard(t *testing.T) {
-	s := newServer(t, nil)
+	working := false
+	s := newServer(t, func(c *serverConfig) {
+		c.authz.OnDiscard = func(a *oscore.Association, why rs.Reason) { working = a.Current() != nil && why == rs.Discarded }
+	})
 	c := newClient(t)
 	a := c.establish(s, s.token(claims("c1")), material("c1"))
 	own := serverSide(t, s, a)
@@ -606,6 +623,9 @@ func TestDiscard(t *testing.T) {
 	}
 	if own.Current() != nil || s.contexts.Len() != 0 {
 		t.Error("the context is still there")
+	}
+	if !working {
+		t.Error("OnDiscard was not called while the context worked")
 	}
 	if !strings.HasPrefix(own.Subject(), "ace:"+issuer+":6331:") {
 		t.Errorf("subject = %q", own.Subject())

@@ -85,6 +85,11 @@ func TestClientNonce(t *testing.T) {
 		}
 		wantCode(t, s.postToken("d", token, now.Add(60*time.Second)), Unauthorized)
 	})
+	t.Run("the first request may come when the nonce is old", func(t *testing.T) {
+		if err := s.Confirm("c", now.Add(2*time.Minute)); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("two tokens race for one nonce", func(t *testing.T) {
 		nonce := issue(now)
 		first, err1 := s.Verify(encrypt(t, s.key, goodClaims("c3", with(nonce))), now)

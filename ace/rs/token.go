@@ -48,7 +48,7 @@ func (t *Tokens) Verify(token []byte, now time.Time) (*Token, error) {
 	if err := t.open(v, token); err != nil {
 		return nil, err
 	}
-	checks := [...]func(*Token, time.Time) error{t.checkIssuer, t.readCounter, t.checkTime, t.checkAudience, t.checkScope, t.checkRest}
+	checks := [...]func(*Token, time.Time) error{t.checkIssuer, t.readCounter, t.checkTime, t.checkFresh, t.checkAudience, t.checkScope, t.checkRest}
 	//spec:9200-5.10.1.1-7
 	for _, check := range checks {
 		if err := check(v, now); err != nil {
@@ -140,20 +140,23 @@ func (t *Tokens) checkTime(v *Token, now time.Time) error {
 			return &Error{Code: Unauthorized, Section: "RFC 9200, Section 5.10.3", Reason: "token has expired", Err: err}
 		}
 	}
-	//spec:9200-5.3.1-4
-	//spec:9200-5.3.1-5
-	//spec:9200-5.3.1-6
-	if n := t.cfg.ClientNonces; n != nil {
-		if err := n.check(c.CNonce, v.hash, now); err != nil {
-			return &Error{Code: Unauthorized, Section: "RFC 9200, Section 5.3.1", Reason: "token is not fresh", Err: err}
-		}
-	}
-	return t.checkRevoked(v)
-}
-
-func (t *Tokens) checkRevoked(v *Token) error {
 	if t.cfg.Revoked != nil && t.cfg.Revoked(v.Hash()) {
 		return &Error{Code: Unauthorized, Section: "RFC 9770, Section 11.1", Reason: "token is revoked"}
+	}
+	return nil
+}
+
+// checkFresh checks the cnonce. It counts when the token arrives, and not later.
+//
+//spec:9200-5.3.1-4
+//spec:9200-5.3.1-5
+//spec:9200-5.3.1-6
+func (t *Tokens) checkFresh(v *Token, now time.Time) error {
+	if t.cfg.ClientNonces == nil {
+		return nil
+	}
+	if err := t.cfg.ClientNonces.check(v.claims.CNonce, v.hash, now); err != nil {
+		return &Error{Code: Unauthorized, Section: "RFC 9200, Section 5.3.1", Reason: "token is not fresh", Err: err}
 	}
 	return nil
 }

@@ -22,6 +22,8 @@ func (s *server) wantLog(want string) {
 
 // TestReplayedPost is the attack of behaviour 27: whoever saw the post repeats it,
 // as often as he wants, and does not know the key.
+//
+//spec:9200-5.10.1-6
 func TestReplayedPost(t *testing.T) {
 	s := newServer(t, func(c *Config) { c.MaxTokens, c.MaxUnconfirmed, c.MaxUnconfirmedPerClient = 4, 3, 2 })
 	token := encrypt(t, s.key, goodClaims("c1"))
