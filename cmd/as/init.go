@@ -13,7 +13,7 @@ import (
 )
 
 type initCommand struct {
-	Dir    string `arg:"" help:"Folder to write into; it is made if it does not exist." type:"path"`
+	Dir    string `arg:"" help:"Folder to write into; it is made if it does not exist."`
 	Issuer string `help:"Issuer of the tokens, a URI." default:"coap://as.example" placeholder:"URI"`
 	Listen string `help:"UDP address and port to listen on." default:"127.0.0.1:5683" placeholder:"ADDR"`
 	URI    string `help:"Token endpoint as the clients reach it; default coap://LISTEN/token." name:"uri" placeholder:"URI"`

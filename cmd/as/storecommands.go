@@ -9,7 +9,7 @@ import (
 
 type backupCommand struct {
 	configFlag
-	File string `arg:"" help:"File to write; it must not exist." type:"path"`
+	File string `arg:"" help:"File to write; it must not exist."`
 }
 
 // Run writes a backup.

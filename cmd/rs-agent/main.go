@@ -29,6 +29,7 @@ type commands struct {
 	Init    initCommand    `cmd:"" help:"Write a configuration into a folder."`
 	Serve   serveCommand   `cmd:"" help:"Run the agent."`
 	Config  configCommand  `cmd:"" help:"Check the configuration."`
+	Sample  sampleCommand  `cmd:"" help:"Run an unprotected sample device to try the agent with."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
