@@ -1,7 +1,7 @@
 package oscorecoap
 
 import (
-	"container/list"
+	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"sync"
@@ -25,36 +25,18 @@ type answers struct {
 	now  func() time.Time
 	seed maphash.Seed
 
-	mu    sync.Mutex // guards what follows and every answer
-	byKey map[uint64]*answer
-	bySec map[*oscore.Association]*share
-	all   *list.List // of *answer, the oldest first
-	bytes int
+	mu          sync.Mutex // guards what follows and every answer
+	byKey       map[uint64]*answer
+	bySec       map[*oscore.Association]*share
+	first, last *answer // the oldest and the newest that is verified
+	bytes       int
 }
 
-// A share is what one association has in answers.
+// A share is what one association has in answers: a list in the order of the
+// list of all.
 type share struct {
-	own   *list.List // of *answer, the oldest first
-	bytes int
-}
-
-// An answer is what a request got, or will get.
-type answer struct {
-	table  *answers
-	key    uint64
-	writer coap.ResponseWriter // where the request came from
-	remote netip.AddrPort
-
-	// The table's mutex guards these.
-	sec      *oscore.Association // nil until the request is verified
-	inAll    *list.Element
-	inShare  *list.Element
-	began    time.Time
-	size     int
-	response *coap.Response      // nil until it is answered
-	late     coap.ResponseWriter // of a retransmission from elsewhere, meanwhile
-	lateSize int                 // of that
-	repeats  int
+	first, last *answer
+	bytes       int
 }
 
 const (
@@ -74,26 +56,25 @@ func newAnswers(cfg AnswersConfig, now func() time.Time) *answers {
 		cfg: cfg, now: now, seed: maphash.MakeSeed(),
 		byKey: make(map[uint64]*answer),
 		bySec: make(map[*oscore.Association]*share),
-		all:   list.New(),
 	}
 }
 
-// tokener is a ResponseWriter that knows its request's Token. Without it a
-// replayed request in a new CoAP request gets the answer of the first, and not
-// the 4.01 that RFC 8613, Section 7.4, allows.
-type tokener interface{ Token() string }
+// tokener is a ResponseWriter that knows its request's Token, good until the
+// handler returns. Without it a replayed request in a new CoAP request gets the
+// answer of the first, and not the 4.01 that RFC 8613, Section 7.4, allows.
+type tokener interface{ Token() []byte }
 
 // begin returns the answer of the request, and whether the request is the
 // first that wants it.
 func (a *answers) begin(w coap.ResponseWriter, r *coap.Request) (x *answer, first bool) {
-	key := a.keyOf(w, r)
+	key, now := a.keyOf(w, r), a.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.expire()
+	a.expire(now)
 	if x = a.byKey[key]; x != nil {
 		return x, false
 	}
-	x = &answer{table: a, key: key, writer: w, remote: r.RemoteAddr}
+	x = &answer{table: a, key: key, began: now, writer: w, remote: r.RemoteAddr}
 	a.byKey[key] = x
 	return x, true
 }
@@ -110,93 +91,129 @@ func (a *answers) keyOf(w coap.ResponseWriter, r *coap.Request) uint64 {
 	return h.Sum64()
 }
 
-func writePart[T string | []byte](h *maphash.Hash, part T) {
-	maphash.WriteComparable(h, len(part))
-	_, _ = h.WriteString(string(part))
+func writePart(h *maphash.Hash, part []byte) {
+	var size [4]byte
+	binary.BigEndian.PutUint32(size[:], uint32(len(part))) //nolint:gosec // part of a datagram
+	_, _ = h.Write(size[:])
+	_, _ = h.Write(part)
+}
+
+// insert takes x into the lists.
+func (a *answers) insert(x *answer) {
+	own := a.bySec[x.sec]
+	if own == nil {
+		own = new(share)
+		a.bySec[x.sec] = own
+	}
+	if own.last == nil {
+		own.first = x
+	} else {
+		own.last.nextOwn = x
+	}
+	own.last = x
+	if x.prev = a.last; x.prev == nil {
+		a.first = x
+	} else {
+		x.prev.next = x
+	}
+	a.last = x
+	a.charge(x, answerSize)
+}
+
+// charge accounts for n more bytes of x. The oldest of the association, or of
+// all, give way, but not x.
+func (a *answers) charge(x *answer, n int) {
+	own := a.bySec[x.sec]
+	x.size += n
+	own.bytes += n
+	a.bytes += n
+	for own.bytes > a.cfg.AssociationBytes && own.first != x {
+		a.remove(own.first)
+	}
+	for a.bytes > a.cfg.Bytes && a.first != x {
+		a.remove(a.first)
+	}
+}
+
+func (a *answers) expire(now time.Time) {
+	for a.first != nil && now.Sub(a.first.began) >= a.cfg.Lifetime {
+		a.remove(a.first)
+	}
+}
+
+// remove takes x, the oldest of its association, out of the lists.
+func (a *answers) remove(x *answer) {
+	own := a.bySec[x.sec]
+	if own.first = x.nextOwn; own.first == nil {
+		delete(a.bySec, x.sec)
+	}
+	own.bytes -= x.size
+	a.bytes -= x.size
+	if x.prev == nil {
+		a.first = x.next
+	} else {
+		x.prev.next = x.next
+	}
+	if x.next == nil {
+		a.last = x.prev
+	} else {
+		x.next.prev = x.prev
+	}
+	x.prev, x.next, x.nextOwn, x.listed = nil, nil, nil, false
+	a.forget(x)
+}
+
+func (a *answers) forget(x *answer) {
+	if a.byKey[x.key] == x {
+		delete(a.byKey, x.key)
+	}
+}
+
+// An answer is what a request got, or will get.
+type answer struct {
+	table  *answers
+	key    uint64
+	began  time.Time
+	writer coap.ResponseWriter // where the request came from
+	remote netip.AddrPort
+
+	// The table's mutex guards these.
+	sec                 *oscore.Association // nil until the request is verified
+	prev, next, nextOwn *answer
+	listed              bool
+	size                int
+	response            *coap.Response // nil until it is answered; not changed after that
+	repeats             int
+	late                coap.ResponseWriter // of a retransmission from elsewhere, meanwhile
+	lateSize            int                 // of that
 }
 
 // verified says whose request it is; from now on the answer is kept.
 func (x *answer) verified(sec *oscore.Association) {
-	a := x.table
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	own := a.bySec[sec]
-	if own == nil {
-		own = &share{own: list.New()}
-		a.bySec[sec] = own
-	}
-	x.sec, x.began = sec, a.now()
-	x.inAll, x.inShare = a.all.PushBack(x), own.own.PushBack(x)
-	x.charge(answerSize)
-}
-
-// charge accounts for n more bytes; the oldest of the association, or of all,
-// give way.
-func (x *answer) charge(n int) {
-	a, own := x.table, x.table.bySec[x.sec]
-	x.size += n
-	own.bytes += n
-	a.bytes += n
-	for own.bytes > a.cfg.AssociationBytes && own.own.Len() > 1 {
-		own.own.Front().Value.(*answer).drop() //nolint:forcetypeassert // the list has nothing else
-	}
-	for a.bytes > a.cfg.Bytes && a.all.Len() > 1 {
-		a.all.Front().Value.(*answer).drop() //nolint:forcetypeassert // the list has nothing else
-	}
-}
-
-func (a *answers) expire() {
-	limit := a.now().Add(-a.cfg.Lifetime)
-	for e := a.all.Front(); e != nil; e = a.all.Front() {
-		x := e.Value.(*answer) //nolint:forcetypeassert // the list has nothing else
-		if x.began.After(limit) {
-			return
-		}
-		x.drop()
-	}
-}
-
-// drop forgets the answer.
-func (x *answer) drop() {
-	a := x.table
-	if a.byKey[x.key] == x {
-		delete(a.byKey, x.key)
-	}
-	if x.inAll == nil {
-		return
-	}
-	own := a.bySec[x.sec]
-	a.all.Remove(x.inAll)
-	own.own.Remove(x.inShare)
-	x.inAll, x.inShare = nil, nil
-	a.bytes -= x.size
-	own.bytes -= x.size
-	if own.own.Len() == 0 {
-		delete(a.bySec, x.sec)
-	}
+	x.table.mu.Lock()
+	defer x.table.mu.Unlock()
+	x.sec, x.listed = sec, true
+	x.table.insert(x)
 }
 
 // abandon forgets a request that was not verified.
 func (x *answer) abandon() {
 	x.table.mu.Lock()
 	defer x.table.mu.Unlock()
-	x.drop()
+	x.table.forget(x)
 }
 
-// give sends the answer and keeps it. A nil response is none: the client did
-// not want one.
+// give sends a copy of the answer and keeps it.
 func (x *answer) give(response *coap.Response) error {
-	if response == nil {
-		return nil
-	}
+	response = response.Clone()
 	x.table.mu.Lock()
 	x.response = response
 	late := x.late
 	if late != nil && !x.allowed(x.lateSize) {
 		late = nil
 	}
-	if x.inAll != nil {
-		x.charge(sizeOf(response.Options, response.Payload))
+	if x.listed {
+		x.table.charge(x, sizeOf(response.Options, response.Payload))
 	}
 	x.table.mu.Unlock()
 	if late != nil {
@@ -217,7 +234,7 @@ func (x *answer) again(w coap.ResponseWriter, r *coap.Request) *coap.Response {
 	case x.repeats > maxRepeats:
 		return nil
 	case x.response == nil:
-		if elsewhere && x.inAll != nil {
+		if elsewhere && x.sec != nil {
 			x.late, x.lateSize = w, size
 		}
 		return nil

@@ -95,7 +95,7 @@ func TestAmplification(t *testing.T) {
 	for _, c := range []struct {
 		request, response int
 		elsewhere         bool
-	}{{10, 50, true}, {10, 90, true}, {10, 150, false}, {300, 800, true}, {300, 1000, false}} {
+	}{{10, 50, true}, {10, 90, true}, {10, 150, false}, {100, 250, true}, {100, 450, false}} {
 		p := newPair(t, nil)
 		h := p.handler(t, respondWith(coap.Content, string(make([]byte, c.response))), nil, oscorecoap.Config{})
 		in := coap.NewRequest(coap.POST, "/x")

@@ -15,7 +15,7 @@ import (
 // default.
 type ClientConfig struct {
 	// Blockwise has the block size and the largest body of transfers inside
-	// OSCORE.
+	// OSCORE. The default BlockSize is 512, see Config.
 	Blockwise coap.BlockwiseConfig
 
 	// RemoteAddr is the server's address, for a Doer that reaches many. The
@@ -58,11 +58,11 @@ type Client struct {
 }
 
 // NewClient returns a Client for the server that d reaches. d need not know
-// block-wise transfer and better does not: a block of 1024 bytes is longer when
-// it is protected, and would be fragmented once more. Behind a proxy that
-// fragments responses, d is wrapped in coap.BlockwiseClient and the block size
-// inside is 512.
+// block-wise transfer, unless a proxy on the way fragments responses.
 func NewClient(d coap.Doer, sec *oscore.Association, cfg ClientConfig) *Client {
+	if cfg.Blockwise.BlockSize <= 0 {
+		cfg.Blockwise.BlockSize = innerBlockSize
+	}
 	if cfg.Retries <= 0 {
 		cfg.Retries = 4
 	}
@@ -117,7 +117,7 @@ func (p *protector) Do(ctx context.Context, r *coap.Request) (*coap.Response, er
 
 // protect is Protecting the Request (RFC 8613, Section 8.1).
 func (p *protector) protect(r *coap.Request) (*coap.Request, *oscore.ClientExchange, error) {
-	protected, exchange, err := p.sec.ProtectRequest(messageOf(r.Code, r.Options, r.Payload))
+	protected, exchange, err := p.sec.ProtectRequest(messageOf(nil, r.Code, r.Options, r.Payload))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,7 +126,7 @@ func (p *protector) protect(r *coap.Request) (*coap.Request, *oscore.ClientExcha
 		return nil, nil, err
 	}
 	out := &coap.Request{
-		Code: coap.Code(m.Code), Options: optionsOf(m), Payload: m.Payload,
+		Code: coap.Code(m.Code), Options: optionsOf(nil, m), Payload: m.Payload,
 		RemoteAddr: r.RemoteAddr, NonConfirmable: r.NonConfirmable,
 	}
 	if p.cfg.RemoteAddr.IsValid() {
@@ -137,7 +137,7 @@ func (p *protector) protect(r *coap.Request) (*coap.Request, *oscore.ClientExcha
 
 // verify is Verifying the Response (RFC 8613, Section 8.4).
 func verify(exchange *oscore.ClientExchange, answer *coap.Response) (*coap.Response, error) {
-	protected, err := oscore.ParseProtected(messageOf(answer.Code, answer.Options, answer.Payload))
+	protected, err := oscore.ParseProtected(messageOf(nil, answer.Code, answer.Options, answer.Payload))
 	if errors.Is(err, oscore.ErrUnprotected) {
 		return nil, &UnprotectedError{answer}
 	}

@@ -47,7 +47,7 @@ func TestB2(t *testing.T) {
 			handler := new(counter)
 			c, d := p.connect(p.handler(t, handler, nil, oscorecoap.Config{}))
 			r := coap.NewRequest(coap.PUT, "/x")
-			r.Payload = make([]byte, 3000)
+			r.Payload = make([]byte, 1500)
 			resp, err := c.Do(t.Context(), r)
 			wantResponse(t, resp, err, coap.Content, "1")
 			if n := len(d.Requests()); n != 4 {

@@ -26,7 +26,9 @@ type Config struct {
 	Authorize func(sec *oscore.Association, r *coap.Request) (grant any, err error)
 
 	// Blockwise bounds the block-wise transfers inside OSCORE (RFC 8613,
-	// Section 4.1.3.4.1).
+	// Section 4.1.3.4.1). Its default BlockSize is 512 here: a block of 1024
+	// bytes is longer when it is protected, and would not be the payload of one
+	// message any more for who keeps to RFC 7252, Section 4.6.
 	Blockwise coap.BlockwiseConfig
 
 	// MaxUnfragmented is MAX_UNFRAGMENTED_SIZE: the longest OSCORE message
@@ -90,7 +92,10 @@ type Refusal struct {
 	Code    coap.Code // 4.01, 4.03 or 4.05
 	Options coap.Options
 	Payload []byte
-	Err     error // for our log, may be nil
+	// Unprotected says that the association has ended with the peer's rights,
+	// so that the answer goes out without OSCORE (RFC 9203, Section 4.3).
+	Unprotected bool
+	Err         error // for our log, may be nil
 }
 
 // Error implements error.
@@ -120,7 +125,13 @@ func (c Config) outer() coap.BlockwiseConfig {
 	return coap.BlockwiseConfig{MaxBody: c.MaxUnfragmented, MaxPeerBytes: 64 * c.MaxUnfragmented, Lifetime: 30 * time.Second, Now: c.Now}
 }
 
+// innerBlockSize is the default size of blocks inside OSCORE.
+const innerBlockSize = 512
+
 func (c Config) withDefaults() Config {
+	if c.Blockwise.BlockSize <= 0 {
+		c.Blockwise.BlockSize = innerBlockSize
+	}
 	c.Understands = slices.Clone(c.Understands)
 	if c.Answers.Bytes <= 0 {
 		c.Answers.Bytes = 16 << 20

@@ -134,7 +134,7 @@ func newWriter(token string) *writer {
 }
 
 func (w *writer) Respond(resp *coap.Response) error { w.responses <- resp.Clone(); return nil }
-func (w *writer) Token() string                     { return w.token }
+func (w *writer) Token() []byte                     { return []byte(w.token) }
 func (w *writer) End()                              { close(w.ended) }
 
 // only returns the one response that there is.

@@ -2,50 +2,49 @@ package oscorecoap
 
 import (
 	"context"
+	"sync"
 
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/oscore"
 )
 
-// messageOf is what OSCORE sees of a request or response. It shares memory.
-func messageOf(code coap.Code, options coap.Options, payload []byte) oscore.Message {
-	m := oscore.Message{Code: oscore.Code(code), Payload: payload}
-	if len(options) > 0 {
-		m.Options = make([]oscore.Option, len(options))
-		for i, o := range options {
-			m.Options[i] = oscore.Option{Number: uint16(o.ID), Value: o.Value}
-		}
+// messageOf is what OSCORE sees of a request or response; its options are
+// appended to buf. It shares memory.
+func messageOf(buf []oscore.Option, code coap.Code, options coap.Options, payload []byte) oscore.Message {
+	for _, o := range options {
+		buf = append(buf, oscore.Option{Number: uint16(o.ID), Value: o.Value})
 	}
-	return m
+	return oscore.Message{Code: oscore.Code(code), Options: buf, Payload: payload}
 }
 
-func optionsOf(m oscore.Message) coap.Options {
-	options := make(coap.Options, len(m.Options), len(m.Options)+1)
-	for i, o := range m.Options {
-		options[i] = coap.Option{ID: coap.OptionID(o.Number), Value: o.Value}
+func optionsOf(buf coap.Options, m oscore.Message) coap.Options {
+	for _, o := range m.Options {
+		buf = append(buf, coap.Option{ID: coap.OptionID(o.Number), Value: o.Value})
 	}
-	return options
+	return buf
 }
 
 // responseOf is a message as a response to send or to hand over.
 func responseOf(m oscore.Message) *coap.Response {
-	return &coap.Response{Code: coap.Code(m.Code), Options: optionsOf(m), Payload: m.Payload}
+	return &coap.Response{Code: coap.Code(m.Code), Options: optionsOf(nil, m), Payload: m.Payload}
 }
 
-// decrypted is the request that came inside of r.
-func decrypted(m oscore.Message, sec *oscore.Association, r *coap.Request) *coap.Request {
-	return &coap.Request{
-		Code: coap.Code(m.Code), Options: optionsOf(m), Payload: m.Payload,
-		RemoteAddr: r.RemoteAddr, LocalAddr: r.LocalAddr,
-		Identity:       sec,
-		NonConfirmable: r.NonConfirmable, Multicast: r.Multicast,
-	}
+// memory is what a request needs while its handler runs, and what is used
+// again for another one afterwards.
+type memory struct {
+	scratch  oscore.Scratch
+	in, out  []oscore.Option
+	options  coap.Options // of the inner request
+	response coap.Response
 }
+
+var memories = sync.Pool{New: func() any { return new(memory) }}
 
 // grantKey is the key of a grant in a request's context.
 type grantKey struct{}
 
-// requestContext is a context with the grant of its request.
+// requestContext is the context of a request, with its grant once there is
+// one.
 type requestContext struct {
 	context.Context //nolint:containedctx // it is a context
 	grant           any

@@ -43,7 +43,7 @@ func (o *observations) add(out *responder) bool {
 	own[out] = true
 	o.total.Add(1)
 	// The transport ends the observation by its context.
-	context.AfterFunc(out.registration.ctx, func() { o.remove(out) })
+	context.AfterFunc(out.ctx.Context, func() { o.remove(out) })
 	return true
 }
 
@@ -130,16 +130,9 @@ func (out *responder) end() {
 	}
 	out.ended = true
 	out.s.observations.remove(out)
-	out.stop()
+	out.registration.cancel()
 	if e, ok := out.answer.writer.(ender); ok {
 		e.End()
-	}
-}
-
-// stop ends the context of the handler.
-func (out *responder) stop() {
-	if out.registration != nil && out.registration.cancel != nil {
-		out.registration.cancel()
 	}
 }
 

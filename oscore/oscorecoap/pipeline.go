@@ -58,17 +58,18 @@ func (s *Server) pipeline(w coap.ResponseWriter, r *coap.Request) {
 		s.repeat(answer, w, r)
 		return
 	}
-	sec, message, exchange, err := s.verify(r)
+	out := newResponder(s, answer)
+	defer out.release()
+	sec, message, exchange, err := out.verify(r)
 	if err != nil {
 		s.refuse(answer, r, err) // unprotected 4.00, 4.01 or 4.02, or a challenge
 		return
 	}
-	request := decrypted(message, sec, r)
-	out := s.respond(answer, sec, exchange, request)
+	request := out.open(sec, message, exchange, r)
 	grant, err := s.authorize(sec, request)
 	if err != nil {
-		_ = out.Respond(refusal(err)) // protected 4.01, 4.03 or 4.05
+		_ = out.refuse(err) // protected 4.01, 4.03 or 4.05
 		return
 	}
-	s.protected.ServeCOAP(out, request.WithContext(out.context(r.Context(), grant)))
+	s.protected.ServeCOAP(out, out.granted(request, grant))
 }

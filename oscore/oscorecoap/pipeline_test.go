@@ -340,7 +340,7 @@ func TestBodiesOfManyBlocks(t *testing.T) {
 		}
 	}
 	for _, r := range d.Requests() {
-		if len(r.Payload) > 1200 || r.Options.Has(coap.Block1) || r.Options.Has(coap.Block2) {
+		if len(r.Payload) > 600 || r.Options.Has(coap.Block1) || r.Options.Has(coap.Block2) {
 			t.Fatalf("a datagram of %d bytes, or with outer blocks, was sent", len(r.Payload))
 		}
 	}
@@ -414,7 +414,7 @@ func TestOuterBlocks(t *testing.T) {
 	})
 	d := &coaptest.Direct{Handler: p.handler(t, handler, nil, oscorecoap.Config{MaxUnfragmented: 1000})}
 	proxy := coap.BlockwiseClient(d, coap.BlockwiseConfig{BlockSize: 64})
-	c := oscorecoap.NewClient(proxy, p.client, oscorecoap.ClientConfig{Blockwise: coap.BlockwiseConfig{BlockSize: 512}})
+	c := oscorecoap.NewClient(proxy, p.client, oscorecoap.ClientConfig{})
 	r := coap.NewRequest(coap.PUT, "/x")
 	r.Payload = slices.Repeat([]byte("0123456789abcdef"), 100)
 	resp, err := c.Do(t.Context(), r)
@@ -430,5 +430,24 @@ func TestOuterBlocks(t *testing.T) {
 	var unprotected *oscorecoap.UnprotectedError
 	if !errors.As(err, &unprotected) || unprotected.Response.Code != coap.RequestEntityTooLarge {
 		t.Errorf("longer than MAX_UNFRAGMENTED_SIZE: got %v, want an unprotected 4.13", err)
+	}
+}
+
+// An answer to a peer whose association has ended with its rights goes out
+// without OSCORE, and is repeated like any other.
+func TestUnprotectedRefusal(t *testing.T) {
+	p := newPair(t, nil)
+	h := p.handler(t, respondWith(coap.Content, "x"), nil, oscorecoap.Config{Authorize: func(*oscore.Association, *coap.Request) (any, error) {
+		return nil, &oscorecoap.Refusal{Code: coap.Unauthorized, Payload: []byte("hints"), Unprotected: true}
+	}})
+	for _, in := range []*coap.Request{coap.NewRequest(coap.GET, "/x"), observeRequest(0)} {
+		r, _ := p.protect(t, in)
+		for range 2 {
+			w := newWriter("t")
+			serveOne(t.Context(), h, r, addrA, w)
+			if resp := w.only(t); resp.Code != coap.Unauthorized || string(resp.Payload) != "hints" || resp.Options.Has(coap.OSCORE) {
+				t.Errorf("got %v %q with %v, want a plain 4.01", resp.Code, resp.Payload, resp.Options)
+			}
+		}
 	}
 }

@@ -9,16 +9,6 @@ import (
 	"github.com/ostiary/ostiary/oscore"
 )
 
-// verify finds the security context of a request and verifies it (RFC 8613,
-// Section 8.2).
-func (s *Server) verify(r *coap.Request) (*oscore.Association, oscore.Message, *oscore.ServerExchange, error) {
-	in, err := oscore.ParseProtected(messageOf(r.Code, r.Options, r.Payload))
-	if err != nil {
-		return nil, oscore.Message{}, nil, err
-	}
-	return s.contexts.VerifyRequest(in)
-}
-
 // refuse answers a request that OSCORE refuses, without OSCORE, or with the
 // challenge that OSCORE has made.
 func (s *Server) refuse(x *answer, r *coap.Request, err error) {
@@ -44,9 +34,6 @@ func (s *Server) repeat(x *answer, w coap.ResponseWriter, r *coap.Request) {
 
 // authorize asks for access control.
 func (s *Server) authorize(sec *oscore.Association, r *coap.Request) (grant any, err error) {
-	if s.cfg.Observer.Verified != nil {
-		s.cfg.Observer.Verified(sec, r)
-	}
 	if s.cfg.Authorize == nil {
 		return nil, nil
 	}
@@ -60,16 +47,18 @@ func (s *Server) authorize(sec *oscore.Association, r *coap.Request) (grant any,
 // A responder protects the responses to one request: the coap.ResponseWriter
 // of the protected handler. It is safe for concurrent use.
 type responder struct {
-	s        *Server
-	answer   *answer
-	sec      *oscore.Association
-	exchange *oscore.ServerExchange
-	quiet    uint32 // the inner No-Response
+	s      *Server
+	answer *answer
+	sec    *oscore.Association
+	quiet  uint32 // the inner No-Response
+	ctx    requestContext
 
 	// Of a request to observe; else nil.
 	registration *registration
 
 	mu        sync.Mutex // guards what follows, and keeps notifications in order
+	memory    *memory    // while the handler runs; exchange lies in it
+	exchange  *oscore.ServerExchange
 	responded bool
 	observing bool
 	ended     bool
@@ -81,51 +70,90 @@ type registration struct {
 	target  string        // what a cancellation has in common with it
 	token   string
 	context *oscore.Context // the security context it came with
-	ctx     context.Context //nolint:containedctx // of the request
 	cancel  context.CancelFunc
 }
 
-// respond returns the ResponseWriter for a verified request. If the request
-// cancels an observation, that ends here (RFC 8613, Section 4.1.3.5).
-func (s *Server) respond(x *answer, sec *oscore.Association, exchange *oscore.ServerExchange, r *coap.Request) *responder {
-	x.verified(sec)
-	s.observations.endReplaced(sec)
-	out := &responder{s: s, answer: x, sec: sec, exchange: exchange}
+func newResponder(s *Server, x *answer) *responder {
+	return &responder{s: s, answer: x, memory: memories.Get().(*memory)} //nolint:forcetypeassert // the pool has nothing else
+}
+
+// release gives the memory back when the handler has returned. What is still
+// to be answered is moved out of it.
+func (out *responder) release() {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	if out.exchange != nil && (!out.responded || out.observing) {
+		out.exchange = out.exchange.Keep()
+	} else {
+		out.exchange = nil
+	}
+	memories.Put(out.memory)
+	out.memory = nil
+}
+
+// verify finds the security context of a request and verifies it (RFC 8613,
+// Section 8.2).
+func (out *responder) verify(r *coap.Request) (*oscore.Association, oscore.Message, *oscore.ServerExchange, error) {
+	m := out.memory
+	outer := messageOf(m.in[:0], r.Code, r.Options, r.Payload)
+	m.in = outer.Options
+	p, err := m.scratch.Parse(outer)
+	if err != nil {
+		return nil, oscore.Message{}, nil, err
+	}
+	return out.s.contexts.VerifyRequest(p)
+}
+
+// open returns the request that came inside of r. If it cancels an observation,
+// that ends here (RFC 8613, Section 4.1.3.5).
+func (out *responder) open(sec *oscore.Association, m oscore.Message, exchange *oscore.ServerExchange, r *coap.Request) *coap.Request {
+	out.sec, out.exchange = sec, exchange
+	out.answer.verified(sec)
+	out.s.observations.endReplaced(sec)
+	out.memory.options = optionsOf(out.memory.options[:0], m)
+	out.ctx.Context = r.Context()
+	request := (&coap.Request{
+		Code: coap.Code(m.Code), Options: out.memory.options, Payload: m.Payload,
+		RemoteAddr: r.RemoteAddr, LocalAddr: r.LocalAddr, Identity: sec,
+		NonConfirmable: r.NonConfirmable, Multicast: r.Multicast,
+	}).WithContext(&out.ctx)
+	out.observe(request)
+	if f := out.s.cfg.Observer.Verified; f != nil {
+		f(sec, request)
+	}
+	return request
+}
+
+// observe notes what the options of a request ask of its responses.
+func (out *responder) observe(r *coap.Request) {
 	out.quiet, _ = r.Options.Uint(coap.NoResponse)
 	observe, ok := r.Options.Uint(coap.Observe)
 	if !ok || r.Code != coap.GET && r.Code != coap.FETCH {
-		return out
+		return
 	}
-	switch observe {
+	switch token := tokenOf(out.answer.writer); observe {
 	case 0:
+		ctx, cancel := context.WithCancel(out.ctx.Context)
+		out.ctx.Context = ctx
 		out.registration = &registration{
-			request: r.Clone(), target: targetOf(r), token: tokenOf(x.writer), context: sec.Current(),
+			request: r.Clone(), target: targetOf(r), token: token, context: out.sec.Current(), cancel: cancel,
 		}
 	case 1:
-		s.observations.cancel(sec, targetOf(r), tokenOf(x.writer))
+		out.s.observations.cancel(out.sec, targetOf(r), token)
 	}
-	return out
 }
 
 func tokenOf(w coap.ResponseWriter) string {
 	if t, ok := w.(tokener); ok {
-		return t.Token()
+		return string(t.Token())
 	}
 	return ""
 }
 
-// context returns the context for the handler: that of the request, with the
-// grant, and for an observation with an end.
-func (out *responder) context(outer context.Context, grant any) context.Context {
-	if out.registration != nil {
-		ctx, cancel := context.WithCancel(outer)
-		out.registration.ctx, out.registration.cancel = ctx, cancel
-		outer = ctx
-	}
-	if grant == nil {
-		return outer
-	}
-	return &requestContext{outer, grant}
+// granted puts the grant where Grant finds it.
+func (out *responder) granted(r *coap.Request, grant any) *coap.Request {
+	out.ctx.grant = grant
+	return r
 }
 
 // Respond protects a response and sends it.
@@ -150,11 +178,11 @@ func (out *responder) first(resp *coap.Response) error {
 	if out.registration != nil {
 		out.observing = observed(resp) && out.s.observations.add(out)
 		if !out.observing {
-			out.stop()
+			out.registration.cancel()
 		}
 	}
 	if out.quiet&(1<<(resp.Code.Class()-1)) != 0 { // RFC 7967, Section 2.1
-		return out.answer.give(nil)
+		return nil
 	}
 	outer, err := out.protect(resp)
 	if err != nil {
@@ -164,6 +192,21 @@ func (out *responder) first(resp *coap.Response) error {
 	return out.answer.give(outer)
 }
 
+// refuse answers with an error of Authorize.
+func (out *responder) refuse(err error) error {
+	var r *Refusal
+	if !errors.As(err, &r) || !r.Unprotected {
+		return out.Respond(refusal(err))
+	}
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	out.responded = true
+	if out.registration != nil {
+		out.registration.cancel()
+	}
+	return out.answer.give(refusal(err))
+}
+
 // notify sends a notification, if the peer still has the right to it.
 func (out *responder) notify(resp *coap.Response) error {
 	if _, err := out.s.authorize(out.sec, out.registration.request); err != nil {
@@ -171,7 +214,6 @@ func (out *responder) notify(resp *coap.Response) error {
 	}
 	outer, err := out.protect(resp)
 	if err == nil {
-		outer.Confirmable = resp.Confirmable
 		err = out.answer.writer.Respond(outer)
 	}
 	if err != nil {
@@ -187,8 +229,13 @@ func observed(resp *coap.Response) bool {
 	return resp.Code.IsSuccess() && resp.Options.Has(coap.Observe)
 }
 
-// protect is Protecting the Response (RFC 8613, Section 8.3).
+// protect is Protecting the Response (RFC 8613, Section 8.3). While the handler
+// runs, the result is good until the next one.
 func (out *responder) protect(resp *coap.Response) (*coap.Response, error) {
+	m := out.memory
+	if m == nil {
+		m = new(memory)
+	}
 	options := resp.Options
 	if options.Has(coap.Observe) {
 		options = append(coap.Options(nil), options...)
@@ -197,15 +244,20 @@ func (out *responder) protect(resp *coap.Response) (*coap.Response, error) {
 			options.Add(coap.Observe, nil) //spec:8613-4.1.3.5.2-3
 		}
 	}
-	p, err := out.exchange.ProtectResponse(messageOf(resp.Code, options, resp.Payload))
+	inner := messageOf(m.out[:0], resp.Code, options, resp.Payload)
+	m.out = inner.Options
+	p, err := out.exchange.ProtectResponse(inner)
 	if err != nil {
 		return nil, err
 	}
-	m, err := p.Message()
+	outer, err := p.Message()
 	if err != nil {
 		return nil, err
 	}
-	return responseOf(m), nil
+	m.response.Code, m.response.Payload = coap.Code(outer.Code), outer.Payload
+	m.response.Options = optionsOf(m.response.Options[:0], outer)
+	m.response.Confirmable = resp.Confirmable
+	return &m.response, nil
 }
 
 func (out *responder) failed(err error) {

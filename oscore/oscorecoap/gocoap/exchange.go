@@ -290,4 +290,4 @@ func (x *exchange) End() {
 
 // Token is the request's token, by which package oscorecoap tells a
 // retransmission from a new request.
-func (x *exchange) Token() string { return x.token }
+func (x *exchange) Token() []byte { return []byte(x.token) }
