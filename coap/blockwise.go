@@ -62,7 +62,8 @@ func (c BlockwiseConfig) withDefaults() BlockwiseConfig {
 // of another Content-Format. A response body longer than a block is kept for
 // the peer, with an ETag, until its Lifetime ends. Peers are told apart by
 // the request's Identity or, if it has none, by its address; so the handler
-// serves inside OSCORE as well as outside.
+// serves inside OSCORE as well as outside. Within another Blockwise, without
+// OSCORE between them, it only applies its MaxBody to requests.
 //
 // It is safe for concurrent use.
 func Blockwise(next Handler, cfg BlockwiseConfig) Handler {
@@ -108,6 +109,8 @@ type transfer struct {
 	last    time.Time
 	element *list.Element
 
+	ifNoneMatch bool // of a request body's first block
+
 	// of a response
 	code       Code
 	options    Options
@@ -122,7 +125,7 @@ func operation(r *Request) string {
 	b = append(b, byte(r.Code))
 	for _, o := range r.Options {
 		switch {
-		case o.ID == Block1, o.ID == Block2, o.ID == Observe:
+		case o.ID == Block1, o.ID == Block2, o.ID == Observe, o.ID == IfNoneMatch:
 		case !o.ID.Critical() && o.ID.NoCacheKey():
 		default:
 			b = append(b, byte(o.ID>>8), byte(o.ID), byte(len(o.Value)>>8), byte(len(o.Value)))
@@ -134,6 +137,10 @@ func operation(r *Request) string {
 
 // ServeCOAP serves one block, or passes on a request that needs none.
 func (b *blockwise) ServeCOAP(w ResponseWriter, r *Request) {
+	if r.whole.set && r.whole.identity == r.Identity {
+		b.nested(w, r)
+		return
+	}
 	v1, has1 := r.Options.Get(Block1)
 	v2, has2 := r.Options.Get(Block2)
 	if !has1 && !has2 {
@@ -168,6 +175,17 @@ func (b *blockwise) ServeCOAP(w ResponseWriter, r *Request) {
 	b.serve(w, r, info)
 }
 
+// nested serves when there is another Blockwise around this one.
+func (b *blockwise) nested(w ResponseWriter, r *Request) {
+	if len(r.Payload) <= b.cfg.MaxBody {
+		b.next.ServeCOAP(w, r)
+		return
+	}
+	resp := r.NewResponse(RequestEntityTooLarge)
+	resp.Options.AddUint(Size1, uint32(b.cfg.MaxBody))
+	_ = w.Respond(resp)
+}
+
 // withoutBlocks returns a copy of r for the handler behind, which has no
 // business with blocks.
 func (r *Request) withoutBlocks() *Request {
@@ -187,10 +205,13 @@ func (b *blockwise) receive(w ResponseWriter, r *Request, block Block) *Request 
 		_ = w.Respond(r.NewResponse(BadRequest)) //spec:7959-2.3-1
 		return nil
 	}
-	code, body := b.collect(r, block)
+	code, body, ifNoneMatch := b.collect(r, block)
 	if code == Empty {
 		whole := r.withoutBlocks()
 		whole.Options.Remove(Size1)
+		if ifNoneMatch {
+			whole.Options.Set(IfNoneMatch, nil)
+		}
 		whole.Payload = body
 		return whole
 	}
@@ -210,7 +231,7 @@ func (b *blockwise) receive(w ResponseWriter, r *Request, block Block) *Request 
 
 // collect adds a block to the body it belongs to. Code is Empty when the body
 // is whole.
-func (b *blockwise) collect(r *Request, block Block) (Code, []byte) {
+func (b *blockwise) collect(r *Request, block Block) (code Code, body []byte, ifNoneMatch bool) {
 	key := transferKey{peer: peerKey(r), op: operation(r)}
 	now := b.cfg.Now()
 	b.mu.Lock()
@@ -221,10 +242,10 @@ func (b *blockwise) collect(r *Request, block Block) (Code, []byte) {
 		b.drop(t) // a new operation overwrites the old (RFC 7959, Section 2.5)
 		t = nil
 		if size, ok := r.Options.Uint(Size1); ok && size > uint32(b.cfg.MaxBody) {
-			return RequestEntityTooLarge, nil
+			return RequestEntityTooLarge, nil, false
 		}
 		if !block.More {
-			return Empty, r.Payload
+			return Empty, r.Payload, false
 		}
 	}
 	have := 0
@@ -235,28 +256,28 @@ func (b *blockwise) collect(r *Request, block Block) (Code, []byte) {
 	//spec:7959-2.5-1
 	if offset != have {
 		if t != nil && block.More && end == have && string(t.body[offset:]) == string(r.Payload) {
-			return Continue, nil // the block before once more, in a new message
+			return Continue, nil, false // the block before once more, in a new message
 		}
-		return RequestEntityIncomplete, nil
+		return RequestEntityIncomplete, nil, false
 	}
 	if end > b.cfg.MaxBody {
 		b.drop(t)
-		return RequestEntityTooLarge, nil
+		return RequestEntityTooLarge, nil, false
 	}
 	if t == nil {
-		t = &transfer{key: key}
+		t = &transfer{key: key, ifNoneMatch: r.Options.Has(IfNoneMatch)}
 	}
 	if !b.charge(t, overhead+end, now) {
 		b.drop(t)
-		return RequestEntityTooLarge, nil
+		return RequestEntityTooLarge, nil, false
 	}
 	t.body = append(t.body, r.Payload...)
 	if block.More {
-		return Continue, nil
+		return Continue, nil, false
 	}
-	body := t.body
+	body = t.body
 	b.drop(t)
-	return Empty, body
+	return Empty, body, t.ifNoneMatch
 }
 
 // charge lets a transfer hold n bytes, at the cost of those longest idle. It

@@ -38,6 +38,11 @@ func BlockwiseClient(next Doer, cfg BlockwiseConfig) Doer {
 	return c
 }
 
+// oscoreOverhead is by how much protection makes a block longer. Such a
+// message still fits into a packet (RFC 7252, Section 4.6), and is not taken
+// apart once more.
+const oscoreOverhead = 128
+
 type blockwiseClient struct {
 	next Doer
 	cfg  BlockwiseConfig
@@ -62,7 +67,11 @@ func (c *blockwiseClient) send(ctx context.Context, op *Request) (*Response, err
 	if c.szx < 6 && !op.Options.Has(Block2) {
 		op.Options.SetBlock(Block2, Block{SZX: c.szx})
 	}
-	if len(op.Payload) <= (Block{SZX: c.szx}).Size() {
+	limit := Block{SZX: c.szx}.Size()
+	if c.szx == 6 && op.Options.Has(OSCORE) {
+		limit += oscoreOverhead
+	}
+	if len(op.Payload) <= limit {
 		resp, err := c.next.Do(ctx, op)
 		if err != nil || resp.Code != RequestEntityTooLarge || len(op.Payload) <= 16 {
 			return resp, err
@@ -95,6 +104,8 @@ func (c *blockwiseClient) sendBlocks(ctx context.Context, op *Request, szx uint8
 		part.Options.SetBlock(Block1, block)
 		if first {
 			part.Options.SetUint(Size1, uint32(len(body)))
+		} else {
+			part.Options.Remove(IfNoneMatch) //spec:7959-2.10-1
 		}
 		part.Payload = body[at:to]
 		resp, err := c.next.Do(ctx, &part)

@@ -25,6 +25,7 @@ type blockWriter struct {
 	info      callInfo
 	responded bool
 	observing bool
+	observed  bool // was an observation
 }
 
 // serve calls the handler behind with a whole request.
@@ -34,11 +35,12 @@ func (b *blockwise) serve(w ResponseWriter, r *Request, info callInfo) {
 		bw = new(blockWriter)
 	}
 	bw.b, bw.w, bw.r, bw.info = b, w, r, info
-	bw.responded, bw.observing = false, false
+	bw.responded, bw.observing, bw.observed = false, false, false
+	r.whole = wholeness{true, r.Identity}
 	b.next.ServeCOAP(bw, r)
 
 	bw.mu.Lock()
-	done := bw.responded && !bw.observing
+	done := bw.responded && !bw.observed
 	if done {
 		bw.w, bw.r = nil, nil
 	} else {
@@ -54,15 +56,19 @@ func (b *blockwise) serve(w ResponseWriter, r *Request, info callInfo) {
 func (bw *blockWriter) Respond(resp *Response) error {
 	bw.mu.Lock()
 	defer bw.mu.Unlock()
+	if bw.observed && !bw.observing {
+		return ErrClosed
+	}
 	if bw.w == nil || bw.responded && !bw.observing {
 		return ErrResponded
 	}
 	bw.responded = true
 	bw.observing = resp.Options.Has(Observe) && resp.Code.IsSuccess() && bw.r.Options.Has(Observe)
+	bw.observed = bw.observed || bw.observing
 	info := &bw.info
 	size := Block{SZX: info.szx2}.Size()
-	if !info.has1 && !info.has2 && len(resp.Payload) <= size {
-		return bw.w.Respond(resp)
+	if !info.has1 && !info.has2 && (len(resp.Payload) <= size || resp.Options.Has(OSCORE)) {
+		return bw.w.Respond(resp) // what is protected was taken apart before that
 	}
 	out := *resp
 	out.Options = append(make(Options, 0, len(resp.Options)+4), resp.Options...)

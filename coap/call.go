@@ -80,11 +80,13 @@ func (e *Endpoint) do(ctx context.Context, r *Request) (*Response, error) {
 // newCall registers a call under a fresh token.
 func (e *Endpoint) newCall(r *Request, n *notes) (*call, error) {
 	peer := netip.AddrPortFrom(r.RemoteAddr.Addr().Unmap(), r.RemoteAddr.Port())
-	if !r.Code.IsRequest() || !peer.IsValid() || peer.Port() == 0 {
+	if !r.Code.IsRequest() || !peer.IsValid() || peer.Port() == 0 || hasDotSegment(r.Options, URIPath) {
 		return nil, ErrBadRequest
 	}
-	if peer.Addr().IsMulticast() && !r.NonConfirmable {
-		return nil, ErrBadRequest //spec:7252-8.1-1
+	//spec:7252-8.1-1
+	//spec:7252-8.2.1-1
+	if peer.Addr().IsMulticast() && (!r.NonConfirmable || r.Options.Has(ETag)) {
+		return nil, ErrBadRequest
 	}
 	c := &call{e: e, req: r, done: make(chan result, 1), notes: n}
 	c.key.peer = peer

@@ -13,6 +13,9 @@ type Config struct {
 	// Handler answers requests. Without one every request is rejected with a
 	// Reset message.
 	Handler Handler
+	// Blockwise bounds block-wise transfers of what arrives in clear: the
+	// endpoint puts Blockwise around the Handler, unless the Handler is one.
+	Blockwise BlockwiseConfig
 	// Understands lists critical options the Handler acts upon beside those
 	// of the URI, Accept, Block1 and Block2, such as OSCORE, IfMatch or one
 	// of its own. Requests with another critical option are refused with

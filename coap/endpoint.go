@@ -60,6 +60,13 @@ func Listen(network, address string, cfg Config) (*Endpoint, error) {
 
 func newEndpoint(conns []net.PacketConn, cfg Config) (*Endpoint, error) {
 	cfg, err := cfg.withDefaults()
+	if _, ok := cfg.Handler.(*blockwise); !ok && cfg.Handler != nil {
+		//spec:7959-2.1-1
+		if cfg.Blockwise.Now == nil {
+			cfg.Blockwise.Now = cfg.Clock.Now
+		}
+		cfg.Handler = Blockwise(cfg.Handler, cfg.Blockwise)
+	}
 	e := &Endpoint{
 		cfg:          cfg,
 		start:        cfg.Clock.Now(),

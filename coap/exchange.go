@@ -59,7 +59,7 @@ func (x *exchange) begin(d *datagram, m *message, key uint64, multicast bool) {
 	if d.local.IsValid() {
 		r.LocalAddr = netip.AddrPortFrom(d.local, x.lane.port())
 	}
-	r.NonConfirmable, r.Multicast = m.typ == nonConfirmable, multicast
+	r.NonConfirmable, r.Multicast, r.whole = m.typ == nonConfirmable, multicast, wholeness{}
 	r.ctx = x.e.ctx
 }
 

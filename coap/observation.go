@@ -34,6 +34,7 @@ type observation struct {
 	key    observationKey
 	cancel context.CancelFunc
 
+	format   uint32 // Content-Format of the initial response, plus 1; 0 is none
 	ended    bool
 	sequence uint32        // of the last notification, not wrapped
 	sinceCon int           // notifications since the last Confirmable one
@@ -82,7 +83,7 @@ func (x *exchange) acceptObservation(resp *Response, now time.Duration) Options 
 	e := x.e
 	o := &observation{
 		e: e, lane: x.lane, local: x.local, cancel: x.cancel, lastCon: now,
-		key: observationKey{x.peer, string(x.token)}, current: resp.Clone(),
+		key: observationKey{x.peer, string(x.token)}, current: resp.Clone(), format: formatOf(resp),
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -152,9 +153,19 @@ func (o *observation) notify(resp *Response) error {
 	if o.ended || e.closed {
 		return ErrClosed
 	}
+	if resp.Code.IsSuccess() && resp.Code != Valid && formatOf(resp) != o.format {
+		resp = &Response{Code: NotAcceptable} //spec:7641-4.2-3
+	}
 	o.current, o.pending = resp.Clone(), true
 	o.advance(now)
 	return nil
+}
+
+func formatOf(r *Response) uint32 {
+	if f, ok := r.Options.Uint(ContentFormat); ok {
+		return f + 1
+	}
+	return 0
 }
 
 // last reports whether the current notification ends the observation.

@@ -76,6 +76,19 @@ func recognized(o *Option, again, request bool, more []OptionID) bool {
 	return true
 }
 
+// hasDotSegment reports whether a path has a segment that is none (RFC 7252,
+// Sections 5.10.1 and 5.10.7).
+func hasDotSegment(o Options, id OptionID) bool {
+	//spec:7252-5.10.1-1
+	//spec:7252-5.10.7-2
+	for i := range o {
+		if o[i].ID == id && (string(o[i].Value) == "." || string(o[i].Value) == "..") {
+			return true
+		}
+	}
+	return false
+}
+
 // badOption is the refusal of a request with a critical option that is not
 // recognized (RFC 7252, Section 5.4.1).
 func (r *Request) badOption(id OptionID) *Response {

@@ -44,7 +44,15 @@ type Request struct {
 
 	ctx   context.Context // set by the server, as in net/http
 	token *[8]byte        // of a block-wise operation, see BlockwiseClient
+	whole wholeness
 	reply Response        // see NewResponse
+}
+
+// wholeness says that Blockwise has put a request of an identity together, and
+// takes the answer apart. A request from within OSCORE has another identity.
+type wholeness struct {
+	set      bool
+	identity Identity
 }
 
 // NewRequest returns a request for a method and a path, "/a/b?x=1&y" with

@@ -6,7 +6,7 @@ import "time"
 // remember it. x.out is empty if nothing is sent. The caller holds x.mu.
 func (x *exchange) encode(resp *Response, now time.Duration) error {
 	x.out = x.out[:0]
-	if !resp.Code.IsResponse() {
+	if !resp.Code.IsResponse() || hasDotSegment(resp.Options, LocationPath) {
 		return ErrBadRequest
 	}
 	if x.suppressed(resp.Code) {
