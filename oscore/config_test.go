@@ -10,6 +10,8 @@ import (
 
 	"github.com/ostiary/ostiary/internal/cose"
 	"github.com/ostiary/ostiary/internal/secret"
+
+	"pgregory.net/rapid"
 )
 
 func TestConfigRefuses(t *testing.T) {
@@ -95,14 +97,14 @@ var (
 )
 
 // roundTrip is a request and a response that arrive.
-func roundTrip(t testing.TB, client protecter, server verifier) {
+func roundTrip(t rapid.TB, client protecter, server verifier) {
 	t.Helper()
 	x, y := request(t, client, server, getRequest)
 	assertMessage(t, verify(t, x, respond(t, y, content)), content)
 }
 
 // request sends one.
-func request(t testing.TB, client protecter, server verifier, m Message) (*ClientExchange, *ServerExchange) {
+func request(t rapid.TB, client protecter, server verifier, m Message) (*ClientExchange, *ServerExchange) {
 	t.Helper()
 	p, x, err := client.ProtectRequest(m)
 	if err != nil {
@@ -116,7 +118,7 @@ func request(t testing.TB, client protecter, server verifier, m Message) (*Clien
 	return x, y
 }
 
-func respond(t testing.TB, y *ServerExchange, m Message) Protected {
+func respond(t rapid.TB, y *ServerExchange, m Message) Protected {
 	t.Helper()
 	p, err := y.ProtectResponse(m)
 	if err != nil {
@@ -125,7 +127,7 @@ func respond(t testing.TB, y *ServerExchange, m Message) Protected {
 	return wire(t, p)
 }
 
-func verify(t testing.TB, x *ClientExchange, p Protected) Message {
+func verify(t rapid.TB, x *ClientExchange, p Protected) Message {
 	t.Helper()
 	m, err := x.VerifyResponse(p)
 	if err != nil {
@@ -135,7 +137,7 @@ func verify(t testing.TB, x *ClientExchange, p Protected) Message {
 }
 
 // wire is p as it arrives at the other side.
-func wire(t testing.TB, p Protected) Protected {
+func wire(t rapid.TB, p Protected) Protected {
 	t.Helper()
 	m, err := p.Message()
 	if err != nil {

@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/ostiary/ostiary/internal/nonceoracle"
+
+	"pgregory.net/rapid"
 )
 
 // retried sends m and, as long as the client is told to, again; it returns how many
 // exchanges that took.
-func retried(t testing.TB, client protecter, server verifier, m Message) (got Message, x *ClientExchange, y *ServerExchange, rounds int) {
+func retried(t rapid.TB, client protecter, server verifier, m Message) (got Message, x *ClientExchange, y *ServerExchange, rounds int) {
 	t.Helper()
 	for rounds = 1; rounds <= 5; rounds++ {
 		p, x, err := client.ProtectRequest(m)
@@ -30,7 +32,7 @@ func retried(t testing.TB, client protecter, server verifier, m Message) (got Me
 }
 
 // assertRetry sends the challenge err to the client.
-func assertRetry(t testing.TB, x *ClientExchange, err error) {
+func assertRetry(t rapid.TB, x *ClientExchange, err error) {
 	t.Helper()
 	var challenge *Challenge
 	if !errors.As(err, &challenge) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // figure5 is how RFC 8613, Section 4.1 protects options, and later RFCs theirs: E inside,
@@ -19,7 +21,7 @@ var figure5 = map[uint16]string{
 }
 
 // pairFor is a client and a server context.
-func pairFor(t testing.TB) (c, s *Context) {
+func pairFor(t rapid.TB) (c, s *Context) {
 	t.Helper()
 	params := testParams()
 	return mustContext(t, Config{Params: params}), mustContext(t, Config{Params: params.mirror()})

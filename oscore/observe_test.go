@@ -8,7 +8,7 @@ import (
 )
 
 // observation is one that is established: client and server side.
-func observation(t testing.TB) (*ClientExchange, *ServerExchange) {
+func observation(t rapid.TB) (*ClientExchange, *ServerExchange) {
 	t.Helper()
 	c, s := pairFor(t)
 	return request(t, c, s, register)

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/ostiary/ostiary/internal/vector"
+
+	"pgregory.net/rapid"
 )
 
 // Options at the borders of their encoding (RFC 7252, Section 3.1).
@@ -37,7 +39,7 @@ func TestPlaintextBorders(t *testing.T) {
 	}
 }
 
-func assertMessage(t testing.TB, got, want Message) {
+func assertMessage(t rapid.TB, got, want Message) {
 	t.Helper()
 	if got.Code != want.Code || !bytes.Equal(got.Payload, want.Payload) || len(got.Options) != len(want.Options) {
 		t.Fatalf("message = %v, want %v", got, want)

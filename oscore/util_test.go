@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"crypto/cipher"
 	"errors"
-	"testing"
 
 	"github.com/ostiary/ostiary/internal/cose"
 	"github.com/ostiary/ostiary/internal/secret"
+
+	"pgregory.net/rapid"
 )
 
 // aeadCall records the last Seal of the AEADs it makes.
@@ -34,7 +35,7 @@ func (r *recording) Seal(dst, nonce, plaintext, aad []byte) []byte {
 
 // splitCoAP takes a CoAP message of RFC 7252, Section 3 apart into header with token, and
 // what OSCORE sees.
-func splitCoAP(t testing.TB, b []byte) (head []byte, m Message) {
+func splitCoAP(t rapid.TB, b []byte) (head []byte, m Message) {
 	t.Helper()
 	n := 4 + int(b[0]&0xf)
 	m, ok := parsePlaintext(append([]byte{b[1]}, b[n:]...), nil)
@@ -58,7 +59,7 @@ func joinCoAP(head []byte, m Message) []byte {
 	return b
 }
 
-func parseMessage(t testing.TB, b []byte) Protected {
+func parseMessage(t rapid.TB, b []byte) Protected {
 	t.Helper()
 	_, m := splitCoAP(t, b)
 	p, err := ParseProtected(m)
@@ -82,7 +83,7 @@ func (p Params) mirror() Params {
 	return p
 }
 
-func mustAssociation(t testing.TB, cfg Config) *Association {
+func mustAssociation(t rapid.TB, cfg Config) *Association {
 	t.Helper()
 	a, err := NewAssociation(cfg)
 	if err != nil {
@@ -91,7 +92,7 @@ func mustAssociation(t testing.TB, cfg Config) *Association {
 	return a
 }
 
-func mustContext(t testing.TB, cfg Config) *Context {
+func mustContext(t rapid.TB, cfg Config) *Context {
 	t.Helper()
 	c, err := NewContext(cfg)
 	if err != nil {
