@@ -96,6 +96,9 @@ func (k *TokenKey) Signs(other *TokenKey) bool {
 // EncryptCWT appends claims to dst as a CWT with a COSE_Encrypt0 under k, whose
 // nonce it takes from random; nil is crypto/rand. It fails with ErrKey if k is
 // not to encrypt with, and with the error of random.
+//
+//spec:8392-7.1-1
+//spec:8392-7.1-4
 func EncryptCWT(dst []byte, claims *Claims, k *TokenKey, random io.Reader) ([]byte, error) {
 	if k.aead == nil {
 		return nil, ErrKey

@@ -38,6 +38,9 @@ func ParseErrorResponse(b []byte) (*ErrorResponse, error) {
 //spec:9200-5.8.3-1
 //spec:9200-5.8.3-3
 //spec:9200-5.8.3-4
+//spec:9200-5.9.3-1
+//spec:9200-5.9.3-4
+//spec:9200-5.9.3-5
 func (r *ErrorResponse) Append(dst []byte) []byte {
 	w := writeFields(dst, r.others)
 	w.int(keyError, int64(r.Code))

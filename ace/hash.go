@@ -13,6 +13,9 @@ const sha256Suite = 1
 
 // TokenHash is the token hash of a CWT, 33 bytes (RFC 9770, Section 4.4): token
 // is the value of the access_token byte string.
+//
+//spec:9770-4.4-1
+//spec:9770-4.4-2
 func TokenHash(token []byte) []byte {
 	return hashText(base64.RawURLEncoding.EncodeToString(token))
 }

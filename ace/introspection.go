@@ -84,8 +84,8 @@ func ParseIntrospectionResponse(b []byte) (*IntrospectionResponse, error) {
 
 // Append appends the payload to dst, with the secret that a cnf may hold.
 //
-//spec:9200-5.9.2-2
-//spec:9200-5.9.4-1
+//spec:9200-5.9.2-1
+//spec:9200-5.9.2-4
 //spec:9201-4-1
 func (r *IntrospectionResponse) Append(dst []byte) []byte {
 	w := writeFields(dst, r.others)

@@ -63,6 +63,7 @@ func reencoded(t *testing.T, b []byte, v appender) {
 //spec:9200-5-11
 //spec:9200-5.8.1-5
 //spec:9200-5.8.2-1
+//spec:9200-5.8.2-5
 //spec:9200-5.8.5-1
 //spec:9200-5.9.1-2
 //spec:9200-5.9.2-1
@@ -215,6 +216,8 @@ func TestOtherEncodings(t *testing.T) {
 }
 
 // TestMalformed has one fault per case.
+//
+//spec:8747-3.1-2
 func TestMalformed(t *testing.T) {
 	key := "a401022001215820" + strings.Repeat("11", 32) + "225820" + strings.Repeat("22", 32)
 	cases := map[string][]string{

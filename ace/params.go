@@ -1,6 +1,10 @@
 package ace
 
 // Content-Formats of CoAP (RFC 9200, Section 8.16; RFC 8392, Section 9.3).
+//
+//spec:9200-5-9
+//spec:9200-5-10
+//spec:9200-5.9.1-3
 const (
 	ContentFormat    uint16 = 19 // application/ace+cbor
 	ContentFormatCWT uint16 = 61 // application/cwt
@@ -11,6 +15,10 @@ const (
 // Hints (Table 1) and of claims (Section 8.14; RFC 8392, Section 4; RFC 8747,
 // Section 7.1). The registries are aligned, but not the same: 1 to 7, 33 and 40
 // differ.
+//
+//spec:9200-5.8.5-1
+//spec:9200-5.9.4-1
+//spec:9201-6-1
 const (
 	keyAccessToken       = 1
 	keyExpiresIn         = 2
@@ -58,6 +66,8 @@ const (
 )
 
 // A GrantType is a grant_type (RFC 9200, Table 4).
+//
+//spec:9200-5.8.4.1-1
 type GrantType int64
 
 // The grant types of RFC 9200, Table 4.
@@ -69,6 +79,8 @@ const (
 )
 
 // A TokenType is a token_type (RFC 9200, Section 8.7.1). Zero is none.
+//
+//spec:9200-5.8.4.2-2
 type TokenType int64
 
 // The token types of RFC 9200, Section 8.7.1.
@@ -78,6 +90,8 @@ const (
 )
 
 // A Profile is an ace_profile (RFC 9200, Section 8.8). Zero is none.
+//
+//spec:9200-5.8.4.3-6
 type Profile int64
 
 // The profiles of RFC 9202, RFC 9203 and RFC 9431.

@@ -12,7 +12,14 @@ import (
 
 	gocose "github.com/veraison/go-cose"
 
+	"github.com/ostiary/ostiary/internal/cborseq"
 	"github.com/ostiary/ostiary/internal/cose"
+)
+
+// The labels of the header parameters of a COSE_Sign1 (RFC 9052, Table 3).
+const (
+	headerAlg = 1
+	headerKID = 4
 )
 
 // sign1 is a COSE_Sign1 (RFC 9052, Section 4.2).
@@ -48,10 +55,13 @@ func (k *TokenKey) setSignature(c TokenKeyConfig) (err error) {
 // SignCWT appends claims to dst as a CWT with a COSE_Sign1 under k, with random
 // for the signature algorithm; nil is crypto/rand. It fails with ErrKey if k is
 // not to sign with, and with ErrSecretInClear if the claims hold a secret.
+//
+//spec:8392-7.1-2
 func SignCWT(dst []byte, claims *Claims, k *TokenKey, random io.Reader) ([]byte, error) {
 	if k.signer == nil {
 		return nil, ErrKey
 	}
+	//spec:9200-3.1-1
 	//spec:9200-6.1-2
 	//spec:8747-3.2-2
 	if claims.Cnf.HoldsSecret() {
@@ -60,25 +70,38 @@ func SignCWT(dst []byte, claims *Claims, k *TokenKey, random io.Reader) ([]byte,
 	if random == nil {
 		random = rand.Reader
 	}
-	m := gocose.NewSign1Message()
-	m.Payload = claims.Append(nil)
-	m.Headers.Protected.SetAlgorithm(gocose.Algorithm(k.algorithm))
-	//spec:9770-3-1
-	//spec:9770-3-2
-	if k.id != nil && k.form.Unprotected {
-		m.Headers.Unprotected[gocose.HeaderLabelKeyID] = k.id
-	} else if k.id != nil {
-		m.Headers.Protected[gocose.HeaderLabelKeyID] = k.id
-	}
-	if err := m.Sign(random, nil, k.signer); err != nil {
+	protected, unprotected := k.signHeaders()
+	payload := claims.Append(nil)
+	signed := cborseq.AppendArray(nil, 4)
+	signed = cborseq.AppendText(signed, "Signature1")
+	signed = cborseq.AppendBytes(signed, protected)
+	signed = cborseq.AppendBytes(signed, nil)
+	signed = cborseq.AppendBytes(signed, payload)
+	signature, err := k.signer.Sign(random, signed)
+	if err != nil {
 		return nil, fmt.Errorf("ace: sign token: %w", err)
 	}
-	k.setLow(m.Signature)
-	b, err := m.MarshalCBOR()
-	if err != nil {
-		return nil, fmt.Errorf("ace: encode token: %w", err)
+	k.setLow(signature)
+	dst = cborseq.AppendTag(k.appendTag61(dst), tagSign1)
+	dst = cborseq.AppendArray(dst, 4)
+	dst = cborseq.AppendBytes(dst, protected)
+	dst = append(dst, unprotected...)
+	dst = cborseq.AppendBytes(dst, payload)
+	return cborseq.AppendBytes(dst, signature), nil
+}
+
+// signHeaders encodes the buckets of a COSE_Sign1.
+func (k *TokenKey) signHeaders() (protected, unprotected []byte) {
+	p, u := writeFields(nil, nil), writeFields(nil, nil)
+	p.int(headerAlg, int64(k.algorithm))
+	//spec:9770-3-1
+	//spec:9770-3-2
+	if k.form.Unprotected {
+		u.bytes(headerKID, k.id)
+	} else {
+		p.bytes(headerKID, k.id)
 	}
-	return append(k.appendTag61(dst), b...), nil
+	return p.end(), u.end()
 }
 
 // parseSign1 decodes a COSE_Sign1 of deterministic encoding, with its tag.

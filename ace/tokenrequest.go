@@ -81,7 +81,7 @@ func ParseTokenRequest(b []byte) (*TokenRequest, error) {
 
 // Append appends the payload to dst.
 //
-//spec:9200-5.8.1-3
+//spec:9200-5.8.1-5
 func (r *TokenRequest) Append(dst []byte) []byte {
 	w := writeFields(dst, r.others)
 	w.confirmation(keyReqCnf, r.ReqCnf)

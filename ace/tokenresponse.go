@@ -55,7 +55,8 @@ func ParseTokenResponse(b []byte) (*TokenResponse, error) {
 
 // Append appends the payload to dst.
 //
-//spec:9200-5.8.2-2
+//spec:9200-5.8.2-1
+//spec:9200-5.8.2-5
 func (r *TokenResponse) Append(dst []byte) []byte {
 	w := writeFields(dst, r.others)
 	w.bytes(keyAccessToken, r.AccessToken)

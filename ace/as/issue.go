@@ -198,7 +198,6 @@ func (g grant) complete(answer *ace.TokenResponse) {
 		answer.Scope = g.scope
 	}
 	//spec:9200-5.8.2-2
-	//spec:9200-5.8.4.3-6
 	if g.request.WantProfile || len(g.client.Profiles) > 1 {
 		answer.Profile = g.profile
 	}

@@ -86,11 +86,19 @@ func (t *target) names() []string {
 
 // understands reports whether every RS can read the scope.
 func (t *target) understands(s ace.Scope) bool {
-	_, text := s.Tokens()
-	_, err := s.AIF()
 	return t.all(func(rs *ResourceServer) bool {
-		return (rs.MaxScope == 0 || s.Len() <= rs.MaxScope) &&
-			(rs.Scopes != TextScope || text) && (rs.Scopes != AIFScope || err == nil)
+		if rs.MaxScope != 0 && s.Len() > rs.MaxScope {
+			return false
+		}
+		switch rs.Scopes {
+		case TextScope:
+			_, ok := s.Tokens()
+			return ok
+		case AIFScope:
+			_, err := s.AIF()
+			return err == nil
+		}
+		return true
 	})
 }
 

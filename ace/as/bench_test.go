@@ -1,0 +1,25 @@
+package as_test
+
+import (
+	"testing"
+
+	"github.com/ostiary/ostiary/ace/as/astest"
+)
+
+// BenchmarkToken is a whole request, with a ledger in memory that is emptied now
+// and then.
+func BenchmarkToken(b *testing.B) {
+	w := newWorld(b)
+	payload := read().Append(nil)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if i%256 == 0 {
+			w.ledger = new(astest.Ledger)
+			w.restart()
+			w.random.drawn = nil
+		}
+		if _, err := w.server.Token(b.Context(), "alice", payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
