@@ -45,7 +45,7 @@ type Request struct {
 	ctx   context.Context // set by the server, as in net/http
 	token *[8]byte        // of a block-wise operation, see BlockwiseClient
 	whole wholeness
-	reply Response        // see NewResponse
+	reply Response // see NewResponse
 }
 
 // wholeness says that Blockwise has put a request of an identity together, and
