@@ -198,6 +198,9 @@ func TestKeysElsewhere(t *testing.T) {
 	if _, err := NewDiffieHellman(testKey(t, Ed25519, false, "x").Public(), nil); !errors.Is(err, ErrConfig) {
 		t.Errorf("Diffie-Hellman on Ed25519: %v", err)
 	}
+	if _, err := NewDiffieHellman(testKey(t, P256, true, "x").Public(), nil); !errors.Is(err, ErrConfig) {
+		t.Errorf("Diffie-Hellman by nobody: %v", err)
+	}
 	p521, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	must(t, err)
 	if _, err := NewSigner(p521); !errors.Is(err, ErrConfig) {

@@ -36,7 +36,7 @@ type Credential struct {
 func NewCredential(cred []byte, key *PublicKey, kid []byte) (*Credential, error) {
 	s := cborseq.String(cred)
 	if s.Empty() || key == nil {
-		return nil, misuse("credential without bytes or key")
+		return nil, unusable("credential without bytes or key")
 	}
 	c := &Credential{cred: bytes.Clone(cred), key: key, kid: bytes.Clone(kid)}
 	var n int
@@ -162,10 +162,10 @@ func (c *Credential) claims(b []byte) error {
 		return s.Skip()
 	})
 	if err != nil || !s.Empty() {
-		return misuse("not a CWT Claims Set")
+		return unusable("not a CWT Claims Set")
 	}
 	if c.key == nil {
-		return misuse("no COSE_Key in a 'cnf' claim")
+		return unusable("no COSE_Key in a 'cnf' claim")
 	}
 	return nil
 }
@@ -187,19 +187,19 @@ func (c *Credential) readCnf(s *cborseq.String) bool {
 func readMap(s *cborseq.String, value func(label int64) bool) error {
 	var n int
 	if !s.ReadMap(&n) {
-		return misuse("not a map")
+		return unusable("not a map")
 	}
 	seen := make(map[string]bool, n)
 	for range n {
 		var key []byte
 		var label int64
 		if !s.ReadRaw(&key) || seen[string(key)] {
-			return misuse("key of a map")
+			return unusable("key of a map")
 		}
 		seen[string(key)] = true
 		k := cborseq.String(key)
 		if ok := k.ReadInt(&label); ok && !value(label) || !ok && !s.Skip() {
-			return misuse("value of a map")
+			return unusable("value of a map")
 		}
 	}
 	return nil

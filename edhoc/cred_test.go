@@ -47,7 +47,7 @@ func TestRFC9529Certificates(t *testing.T) {
 			t.Errorf("subject %q, want %q", cred.Subject(), want)
 		}
 		root.PublicKey = ed25519.PublicKey(testKey(t, Ed25519, false, "other").Public().x)
-		if _, err := VerifyX509([][]byte{der}, x509.VerifyOptions{Roots: roots, CurrentTime: now}); !errors.Is(err, ErrConfig) {
+		if _, err := VerifyX509([][]byte{der}, x509.VerifyOptions{Roots: roots, CurrentTime: now}); !errors.Is(err, ErrCredential) {
 			t.Errorf("under another root: %v", err)
 		}
 	}
@@ -205,11 +205,11 @@ func TestX509(t *testing.T) {
 		"garbage":           {[][]byte{{1, 2, 3}}, opts},
 		"garbage behind":    {[][]byte{der, {1, 2, 3}}, opts},
 	} {
-		if _, err := VerifyX509(bad.chain, bad.opts); !errors.Is(err, ErrConfig) {
+		if _, err := VerifyX509(bad.chain, bad.opts); !errors.Is(err, ErrCredential) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := ParseX509([]byte("x")); !errors.Is(err, ErrConfig) {
+	if _, err := ParseX509([]byte("x")); !errors.Is(err, ErrCredential) {
 		t.Errorf("ParseX509 of garbage: %v", err)
 	}
 	// The given intermediates serve as well, and stay as they are.
@@ -246,10 +246,10 @@ func TestX509RFC8410(t *testing.T) {
 		if !cred.PublicKey().Equal(key) {
 			t.Errorf("%v: key %v %x", o.id, cred.PublicKey().Curve(), cred.PublicKey().x)
 		}
-		if _, err := ParseX509(resign(t, ca, der, o.id, key.x[1:])); !errors.Is(err, ErrConfig) {
+		if _, err := ParseX509(resign(t, ca, der, o.id, key.x[1:])); !errors.Is(err, ErrCredential) {
 			t.Errorf("%v: short key: %v", o.id, err)
 		}
-		if _, err := ParseX509(resign(t, ca, der, asn1.ObjectIdentifier{1, 3, 101, 200}, key.x)); !errors.Is(err, ErrConfig) {
+		if _, err := ParseX509(resign(t, ca, der, asn1.ObjectIdentifier{1, 3, 101, 200}, key.x)); !errors.Is(err, ErrCredential) {
 			t.Errorf("key of unknown type: %v", err)
 		}
 	}
@@ -374,7 +374,7 @@ func TestParseCCS(t *testing.T) {
 			t.Errorf("%s: %v, want ok %t", name, err, k.ok)
 		}
 		if err != nil {
-			if !errors.Is(err, ErrConfig) {
+			if !errors.Is(err, ErrCredential) {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
@@ -405,7 +405,7 @@ func TestParseCCS(t *testing.T) {
 		"COSE_Key no map":   mapOf(8, cborseq.Raw(mapOf(1, "x"))),
 		"claim that is cut": {0xa2, 0x02},
 	} {
-		if _, err := ParseCCS(b); !errors.Is(err, ErrConfig) {
+		if _, err := ParseCCS(b); !errors.Is(err, ErrCredential) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -509,7 +509,7 @@ func TestParseCWT(t *testing.T) {
 			t.Errorf("by value: %x", id.Header())
 		}
 		other := testKey(t, issuer.curve, false, "another issuer")
-		if _, err := ParseCWT(cwt, other.Public()); !errors.Is(err, ErrConfig) {
+		if _, err := ParseCWT(cwt, other.Public()); !errors.Is(err, ErrCredential) {
 			t.Errorf("another issuer: %v", err)
 		}
 		for _, wrong := range []int{-7, -35, -8, -36, 5, 0} {
@@ -529,14 +529,14 @@ func TestParseCWT(t *testing.T) {
 			"no cnf":          signCWT(t, k, mapOf(1, issuer.alg), mapOf(2, "x")),
 			"mac":             append([]byte{0xd1}, cwt...),
 		} {
-			if _, err := ParseCWT(bad, k.Public()); !errors.Is(err, ErrConfig) {
+			if _, err := ParseCWT(bad, k.Public()); !errors.Is(err, ErrCredential) {
 				t.Errorf("%v, %s: %v", issuer, name, err)
 			}
 		}
-		if _, err := ParseCWT(cwt, nil); !errors.Is(err, ErrConfig) {
+		if _, err := ParseCWT(cwt, nil); !errors.Is(err, ErrCredential) {
 			t.Errorf("no issuer: %v", err)
 		}
-		if _, err := ParseCWT(cwt, testKey(t, X25519, true, "x").Public()); !errors.Is(err, ErrConfig) {
+		if _, err := ParseCWT(cwt, testKey(t, X25519, true, "x").Public()); !errors.Is(err, ErrCredential) {
 			t.Errorf("issuer without signatures: %v", err)
 		}
 	}
@@ -590,7 +590,7 @@ func TestNewCredential(t *testing.T) {
 		cred []byte
 		key  *PublicKey
 	}{{nil, k.Public()}, {[]byte{1}, nil}} {
-		if _, err := NewCredential(bad.cred, bad.key, nil); !errors.Is(err, ErrConfig) {
+		if _, err := NewCredential(bad.cred, bad.key, nil); !errors.Is(err, ErrCredential) {
 			t.Errorf("NewCredential(%x, %v): %v", bad.cred, bad.key, err)
 		}
 	}

@@ -28,13 +28,13 @@ func ParseCWT(cwt []byte, issuer *PublicKey) (*Credential, error) {
 	var protected, unprotected, payload, sig []byte
 	if !s.ReadArray(&n) || n != 4 || !s.ReadBytes(&protected) || !s.ReadRaw(&unprotected) ||
 		!s.ReadBytes(&payload) || !s.ReadBytes(&sig) || !s.Empty() {
-		return nil, misuse("CWT is not a COSE_Sign1")
+		return nil, unusable("CWT is not a COSE_Sign1")
 	}
 	if issuer == nil || issuer.check == nil || !signedWith(protected, issuer.curve) {
-		return nil, misuse("CWT is not signed with the algorithm of its issuer's key")
+		return nil, unusable("CWT is not signed with the algorithm of its issuer's key")
 	}
 	if !issuer.check(sigStructure(protected, nil, payload), sig) {
-		return nil, misuse("signature of the CWT does not verify")
+		return nil, unusable("signature of the CWT does not verify")
 	}
 	if err := c.claims(payload); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ import (
 func ParseX509(der []byte) (*Credential, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, misuse("certificate: %v", err)
+		return nil, unusable("certificate: %v", err)
 	}
 	return fromX509(cert)
 }
@@ -28,11 +28,11 @@ func ParseX509(der []byte) (*Credential, error) {
 // wants to talk to the subject, and whether the certificate was revoked.
 func VerifyX509(chain [][]byte, opts x509.VerifyOptions) (*Credential, error) {
 	if len(chain) == 0 || opts.Roots == nil || opts.CurrentTime.IsZero() {
-		return nil, misuse("no chain, roots or time")
+		return nil, unusable("no chain, roots or time")
 	}
 	leaf, err := x509.ParseCertificate(chain[0])
 	if err != nil {
-		return nil, misuse("certificate: %v", err)
+		return nil, unusable("certificate: %v", err)
 	}
 	more := x509.NewCertPool()
 	if opts.Intermediates != nil {
@@ -41,7 +41,7 @@ func VerifyX509(chain [][]byte, opts x509.VerifyOptions) (*Credential, error) {
 	for _, der := range chain[1:] {
 		cert, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, misuse("certificate of the chain: %v", err)
+			return nil, unusable("certificate of the chain: %v", err)
 		}
 		more.AddCert(cert)
 	}
@@ -50,7 +50,7 @@ func VerifyX509(chain [][]byte, opts x509.VerifyOptions) (*Credential, error) {
 		opts.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
 	}
 	if _, err := leaf.Verify(opts); err != nil {
-		return nil, misuse("certificate: %v", err)
+		return nil, unusable("certificate: %v", err)
 	}
 	return fromX509(leaf)
 }
@@ -59,7 +59,7 @@ func VerifyX509(chain [][]byte, opts x509.VerifyOptions) (*Credential, error) {
 func fromX509(cert *x509.Certificate) (*Credential, error) {
 	key, err := keyX509(cert)
 	if err != nil {
-		return nil, err
+		return nil, unusable("certificate: %v", err)
 	}
 	return &Credential{
 		cred:      cborseq.AppendBytes(nil, cert.Raw),
@@ -115,5 +115,5 @@ func keyX509(cert *x509.Certificate) (*PublicKey, error) {
 			}
 		}
 	}
-	return nil, misuse("certificate with a key of type %T", cert.PublicKey)
+	return nil, misuse("key of type %T", cert.PublicKey)
 }

@@ -20,6 +20,11 @@
 // result has an authenticated peer. The credential that a peer sends along never
 // changes what is trusted: the application decides.
 //
+// An application that has to look into messages before and after they are verified
+// (draft-ietf-lake-edhoc-impl-cons, Section 5) does so between the steps: with the
+// Received value before, with the Verified value after. Refuse ends the handshake at
+// either place. What it learns and keeps of new credentials is its own policy.
+//
 // The package opens no socket and keeps no table of handshakes: bytes in, bytes
 // out. Dropping duplicates, timing out a handshake and correlating messages
 // belong to the transport (RFC 9528, Sections 3.4 and 7); a duplicate that

@@ -62,7 +62,11 @@ func (c *settings) ephemeral(curve Curve) (*keyPair, error) {
 			if k.curve != curve {
 				return nil, misuse("ephemeral key on %v instead of %v", k.curve, curve)
 			}
-			return k.state.take()
+			pair, err := k.state.take()
+			if err != nil {
+				return nil, misuse("ephemeral key that was used before")
+			}
+			return pair, nil
 		}
 	}
 	return newKeyPair(curve, c.rand)

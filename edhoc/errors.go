@@ -5,13 +5,17 @@ import (
 	"fmt"
 )
 
-// The mistakes of our own caller. None of them reaches the peer.
+// What goes wrong on our side. None of it reaches the peer.
 var (
 	// ErrSpent says that a state was used before: by a step that worked, by one
 	// that failed, or because it is the zero value.
 	ErrSpent = errors.New("edhoc: state is spent")
 	// ErrConfig says that a Config, a key or a parameter cannot be used.
 	ErrConfig = errors.New("edhoc: unusable configuration")
+	// ErrCredential says that bytes are not a credential that can be used: malformed,
+	// of an unknown key type, or not vouched for by the issuer. They may come from the
+	// peer; Refuse ends the handshake then.
+	ErrCredential = errors.New("edhoc: unusable credential")
 	// ErrNoCommonSuite says that no cipher suite is left to try with a Responder.
 	ErrNoCommonSuite = errors.New("edhoc: no cipher suite in common")
 	// ErrConnID says that the C_R given to ComposeMessage2 equals C_I.
@@ -20,6 +24,10 @@ var (
 
 func misuse(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
+}
+
+func unusable(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrCredential, fmt.Sprintf(format, args...))
 }
 
 // ErrCode is an ERR_CODE (RFC 9528, Section 6).

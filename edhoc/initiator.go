@@ -206,7 +206,8 @@ func (m *ReceivedMessage2) Refuse(reason string) error { return abort(&m.state, 
 
 // Verify is the second half of Initiator Processing of Message 2 (RFC 9528, Section
 // 5.3.3). The candidates are the credentials that IDCredR may mean and that the
-// application trusts for this peer; the one that proves right is in the result.
+// application trusts for this peer and at this time (see ValidAt); the one that proves
+// right is in the result. Each costs as much as the right one: keep them few.
 // None at all says that IDCredR is unknown.
 func (m *ReceivedMessage2) Verify(candidates ...*Credential) (*VerifiedMessage2, error) {
 	s, err := m.state.take()

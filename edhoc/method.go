@@ -39,8 +39,6 @@ const (
 	responder
 )
 
-func (r role) other() role { return 1 - r }
-
 // staticDH says whether r authenticates with a static Diffie-Hellman key.
 func (m Method) staticDH(r role) bool {
 	if r == initiator {

@@ -235,7 +235,7 @@ func TestEphemeralStock(t *testing.T) {
 	if m, err := parseMessage1(msg1); err != nil || !bytes.Equal(m.gX, public) {
 		t.Errorf("G_X = %x, want %x (%v)", m.gX, public, err)
 	}
-	if _, _, err := p.i.ComposeMessage1("\x01"); !errors.Is(err, ErrSpent) {
+	if _, _, err := p.i.ComposeMessage1("\x01"); !errors.Is(err, ErrConfig) {
 		t.Errorf("second message_1 with one ephemeral key: %v", err)
 	}
 	if key, err = NewEphemeralKey(X25519, nil); err != nil {

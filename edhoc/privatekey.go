@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -104,6 +105,8 @@ func publicECDSA(pub *ecdsa.PublicKey) (*PublicKey, error) {
 	return NewPublicKey(curve, b[1:1+n], b[1+n:])
 }
 
+var errSignature = errors.New("edhoc: signer gives no ECDSA signature")
+
 // signECDSA gives r | s, each as long as the field (RFC 9053, Section 2.1).
 func signECDSA(s crypto.Signer, curve Curve, rand io.Reader, msg []byte) ([]byte, error) {
 	h := crypto.SHA256
@@ -115,12 +118,12 @@ func signECDSA(s crypto.Signer, curve Curve, rand io.Reader, msg []byte) ([]byte
 		return nil, err
 	}
 	var v struct{ R, S *big.Int }
-	if rest, err := asn1.Unmarshal(der, &v); err != nil || len(rest) > 0 {
-		return nil, fmt.Errorf("decode ECDSA signature: %w", err)
-	}
 	n := signatureSize[curve] / 2
+	if rest, err := asn1.Unmarshal(der, &v); err != nil || len(rest) > 0 {
+		return nil, errSignature
+	}
 	if v.R.Sign() < 0 || v.S.Sign() < 0 || v.R.BitLen() > 8*n || v.S.BitLen() > 8*n {
-		return nil, fmt.Errorf("edhoc: signer gave an ECDSA signature out of range")
+		return nil, errSignature
 	}
 	sig := make([]byte, 2*n)
 	v.R.FillBytes(sig[:n])

@@ -254,7 +254,8 @@ func (m *ReceivedMessage3) Refuse(reason string) error { return abort(&m.state, 
 
 // Verify is the second half of Responder Processing of Message 3 (RFC 9528, Section
 // 5.4.3). The candidates are the credentials that IDCredI may mean and that the
-// application trusts for this peer; the one that proves right is in the result.
+// application trusts for this peer and at this time (see ValidAt); the one that proves
+// right is in the result. Each costs as much as the right one: keep them few.
 // None at all says that IDCredI is unknown.
 func (m *ReceivedMessage3) Verify(candidates ...*Credential) (*VerifiedMessage3, error) {
 	s, err := m.state.take()

@@ -228,6 +228,20 @@ func TestLongMessages(t *testing.T) {
 	}
 }
 
+// Messages that are longer than their AEAD can open.
+func TestTooLongToOpen(t *testing.T) {
+	for _, s := range []SuiteID{2, 4, 6} {
+		p := pair(t, SignatureSignature, s)
+		for _, n := range []int{0, 7, 8, 15, 16, 65535 + 8, 65536 + 8, 70000, 1 << 20} {
+			f := runFlow(t, p, 6)
+			_, err := f.a3.ProcessMessage3((&message3{make([]byte, n)}).append(nil))
+			wantUnspecified(t, err)
+			_, _, err = f.sent.ProcessMessage4((&message4{make([]byte, n)}).append(nil))
+			wantUnspecified(t, err)
+		}
+	}
+}
+
 // KEYSTREAM_2 in parts is that of Appendix G.
 func TestLongKeystream(t *testing.T) {
 	h := hashes[suites[2].Hash]
