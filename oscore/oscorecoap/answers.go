@@ -177,6 +177,9 @@ type answer struct {
 	writer coap.ResponseWriter // where the request came from
 	remote netip.AddrPort
 
+	kept    coap.Response // what response points to
+	options [2]coap.Option
+
 	// The table's mutex guards these.
 	sec                 *oscore.Association // nil until the request is verified
 	prev, next, nextOwn *answer
@@ -205,7 +208,7 @@ func (x *answer) abandon() {
 
 // give sends a copy of the answer and keeps it.
 func (x *answer) give(response *coap.Response) error {
-	response = response.Clone()
+	response = x.keep(response)
 	x.table.mu.Lock()
 	x.response = response
 	late := x.late
@@ -220,6 +223,19 @@ func (x *answer) give(response *coap.Response) error {
 		_ = late.Respond(response) // perhaps this one reaches the client
 	}
 	return x.writer.Respond(response)
+}
+
+// keep copies the answer into x.
+func (x *answer) keep(response *coap.Response) *coap.Response {
+	buf := make([]byte, 0, sizeOf(response.Options, response.Payload))
+	buf = append(buf, response.Payload...)
+	x.kept = coap.Response{Code: response.Code, Options: x.options[:0], Payload: buf[:len(buf):len(buf)], Confirmable: response.Confirmable}
+	for _, o := range response.Options {
+		from := len(buf)
+		buf = append(buf, o.Value...)
+		x.kept.Options = append(x.kept.Options, coap.Option{ID: o.ID, Value: buf[from:len(buf):len(buf)]})
+	}
+	return &x.kept
 }
 
 // again returns the response for a retransmission, nil if there is none yet

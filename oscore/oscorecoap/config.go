@@ -34,6 +34,8 @@ type Config struct {
 	// MaxUnfragmented is MAX_UNFRAGMENTED_SIZE: the longest OSCORE message
 	// that is put together when a proxy has fragmented it. Anybody may send
 	// such fragments. The default is 8 KiB (RFC 8613, Section 4.1.3.4.2).
+	//
+	//spec:8613-4.1.3.4.2-1
 	MaxUnfragmented int
 
 	// Understands lists critical options that the protected handler acts upon
@@ -121,6 +123,8 @@ func refusal(err error) *coap.Response {
 // outer bounds the transfers outside of OSCORE. Their peer is a proxy, which
 // may have many clients; and every message is a transfer of its own there,
 // which soon nobody asks for any more.
+//
+//spec:8613-4.1.3.4.2-3
 func (c Config) outer() coap.BlockwiseConfig {
 	return coap.BlockwiseConfig{MaxBody: c.MaxUnfragmented, MaxPeerBytes: 64 * c.MaxUnfragmented, Lifetime: 30 * time.Second, Now: c.Now}
 }

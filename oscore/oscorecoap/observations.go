@@ -89,6 +89,9 @@ func (o *observations) end(sec *oscore.Association, match func(*registration) bo
 // cancel ends what a cancellation means: the observation of the same thing
 // with its Token, or if there is none all of the same thing, since what counts
 // are the options in the decrypted message (RFC 8613, Section 4.1.3.5).
+//
+//spec:8613-4.1.3.5-4
+//spec:8613-4.1.3.5-6
 func (o *observations) cancel(sec *oscore.Association, target, token string) {
 	if o.end(sec, func(r *registration) bool { return r.target == target && r.token == token }) == 0 {
 		o.end(sec, func(r *registration) bool { return r.target == target })

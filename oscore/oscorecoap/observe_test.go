@@ -178,6 +178,8 @@ func cancelObservation(t *testing.T, p *pair, h coap.Handler, token, want string
 
 // A cancellation means the observation with its token, if there is one, and
 // no other thing.
+//
+//spec:8613-4.1.3.5-4
 func TestCancellationMeansOne(t *testing.T) {
 	p := newPair(t, nil)
 	res := newResource()
@@ -211,7 +213,7 @@ func TestSameToken(t *testing.T) {
 	w := newWriter("t")
 	serveOne(t.Context(), h, r, addrA, w)
 	unprotect(t, x, w.only(t))
-	if err := first.Respond(notification("1")); err != nil { //spec:8613-4.1.3.5-4
+	if err := first.Respond(notification("1")); err != nil { //spec:8613-4.1.3.5-6
 		t.Errorf("after a request with the same token: %v", err)
 	}
 	_, _, second := register(t, p, h, res, "t")
@@ -491,7 +493,7 @@ func TestNotificationsThatDoNotVerify(t *testing.T) {
 	if err := wait(t, done, "Observe"); err != nil {
 		t.Errorf("Observe: %v, want nil", err)
 	}
-	if len(got) != 0 || len(res.writers) != 0 { //spec:8613-8.4.2-3
+	if len(got) != 0 || len(res.writers) != 0 { //spec:8613-8.4.2-4
 		t.Errorf("%d more notifications, %d more registrations, want none", len(got), len(res.writers))
 	}
 }

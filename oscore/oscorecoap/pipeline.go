@@ -28,7 +28,8 @@ func Handler(contexts *oscore.Contexts, protected, plain coap.Handler, cfg Confi
 		plain = Plain(nil)
 	}
 	s := &Server{
-		contexts:     contexts,
+		contexts: contexts,
+		//spec:8613-4.1.3.4.1-2
 		protected:    checkOptions(cfg.Understands, coap.Blockwise(protected, cfg.Blockwise)),
 		plain:        plain,
 		cfg:          cfg,
@@ -45,7 +46,7 @@ func (s *Server) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 	case !r.Options.Has(coap.OSCORE):
 		s.plain.ServeCOAP(w, r)
 	case r.Options.Has(coap.Block1) || r.Options.Has(coap.Block2): // of a proxy
-		s.fragmented.ServeCOAP(w, r)
+		s.fragmented.ServeCOAP(w, r) //spec:8613-4.1.3.4.2-2
 	default:
 		s.pipeline(w, r)
 	}

@@ -324,6 +324,7 @@ func TestResponseAfterDiscard(t *testing.T) {
 	}
 }
 
+//spec:8613-4.1.3.4.1-2
 func TestBodiesOfManyBlocks(t *testing.T) {
 	p := newPair(t, nil)
 	body := slices.Repeat([]byte("0123456789abcdef"), 600) // 9600 bytes
@@ -407,6 +408,10 @@ func TestContextOfTheRequest(t *testing.T) {
 }
 
 // A proxy may fragment the protected messages (RFC 8613, Section 4.1.3.4.2).
+//
+//spec:8613-4.1.3.4.2-1
+//spec:8613-4.1.3.4.2-2
+//spec:8613-4.1.3.4.2-3
 func TestOuterBlocks(t *testing.T) {
 	p := newPair(t, nil)
 	handler := coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
