@@ -67,8 +67,10 @@ func (c *Context) add(t *tx, generation int64) error {
 	return err
 }
 
-const selectContexts = `SELECT c.name, c.subject, c.master_secret, c.master_salt, c.id_context, c.sender_id,
-	c.recipient_id, c.aead, c.hkdf, c.b2, s.generation
+// Whether there is an ID Context is a column of its own: an empty byte string may
+// be read as nil.
+const selectContexts = `SELECT c.name, c.subject, c.master_secret, c.master_salt, c.id_context,
+	c.id_context IS NOT NULL, c.sender_id, c.recipient_id, c.aead, c.hkdf, c.b2, s.generation
 	FROM oscore_contexts AS c JOIN sender_sequences AS s ON s.context = c.name`
 
 // Contexts returns all provisioned contexts, by name.
@@ -92,12 +94,17 @@ func (s *Store) contexts(ctx context.Context, query string, args ...any) ([]Cont
 	err := scanRows(s.readers.QueryContext(ctx, query, args...))(func(scan func(...any) error) error {
 		var (
 			c                          Context
+			hasIDContext               bool
 			aead, hkdf, b2, generation int64
 		)
 		if err := scan(&c.Name, &c.Subject, (*[]byte)(&c.MasterSecret), &c.MasterSalt, &c.IDContext,
-			&c.SenderID, &c.RecipientID, &aead, &hkdf, &b2, &generation); err != nil {
+			&hasIDContext, &c.SenderID, &c.RecipientID, &aead, &hkdf, &b2, &generation); err != nil {
 			return err
 		}
+		if hasIDContext {
+			c.IDContext = notNil(c.IDContext)
+		}
+		c.SenderID, c.RecipientID = notNil(c.SenderID), notNil(c.RecipientID)
 		c.AEAD, c.HKDF, c.B2 = cose.Algorithm(aead), cose.Algorithm(hkdf), oscore.B2Mode(b2)
 		c.Stale = generation != s.gen.Number
 		all = append(all, c)

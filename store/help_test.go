@@ -1,29 +1,6 @@
 package store
 
-import (
-	"path/filepath"
-	"testing"
-	"time"
-)
-
-// openAt opens the store of a test in a folder.
-func openAt(t testing.TB, dir string, change ...func(*Config)) *Store {
-	t.Helper()
-	cfg := Config{Path: filepath.Join(dir, "state", "ostiary.db")}
-	for _, c := range change {
-		c(&cfg)
-	}
-	s, err := Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatalf("Open: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return s
-}
+import "time"
 
 // A clock is set by the test.
 type clock struct{ t time.Time }

@@ -7,10 +7,10 @@ import (
 	"github.com/ostiary/ostiary/ace/as/astest"
 )
 
-func TestLedger(t *testing.T) {
-	astest.TestLedger(t, func(t *testing.T) as.Ledger { return openAt(t, t.TempDir()) })
+func testLedger(t *testing.T, open opener) {
+	astest.TestLedger(t, func(t *testing.T) as.Ledger { return open(t, t.TempDir()) })
 }
 
-func TestLedgerDurable(t *testing.T) {
-	astest.TestLedgerDurable(t, func(t *testing.T, dir string) as.Ledger { return openAt(t, dir) })
+func testLedgerDurable(t *testing.T, open opener) {
+	astest.TestLedgerDurable(t, func(t *testing.T, dir string) as.Ledger { return open(t, dir) })
 }

@@ -27,7 +27,12 @@ type clientRecord struct {
 	Keys      [][]byte `cbor:"6,keyasint,omitempty"` // COSE_Keys
 }
 
+var errNoName = errors.New("no name")
+
 func encodeClient(c as.Client) ([]byte, error) {
+	if c.Name == "" {
+		return nil, errNoName
+	}
 	r := clientRecord{
 		Suspended: c.Suspended, Groups: c.Groups, Profiles: integers(c.Profiles), Audience: c.Audience, Scope: c.Scope.Append(nil),
 	}
@@ -101,6 +106,9 @@ type tokenRecord struct {
 }
 
 func encodeServer(s ResourceServer) ([]byte, error) {
+	if s.Name == "" {
+		return nil, errNoName
+	}
 	r := serverRecord{
 		Profiles: integers(s.Profiles), Curves: integers(s.Curves), Lifetime: int64(s.Lifetime),
 		ExpiresIn: s.ExpiresIn, ContextID: s.ContextID, AEAD: int64(s.AEAD), HKDF: int64(s.HKDF),

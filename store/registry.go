@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"sync"
 	"time"
@@ -24,6 +25,12 @@ type ResourceServer struct {
 
 	Token     ace.TokenKeyConfig // a Signer is kept as its private key
 	Audiences []string           // with which it identifies; none: its name
+}
+
+// Format implements [fmt.Formatter]: it shows the name only, because a Signer
+// shows its private key.
+func (r ResourceServer) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "resource server "+strconv.Quote(r.Name)) // f keeps the text in memory
 }
 
 // A registry is what the store remembers of clients and resource servers, as of
