@@ -14,7 +14,8 @@ func parseBlock(v []byte) (Block, bool) {
 	}
 	n := decodeUint(v)
 	b := Block{Num: n >> 4, More: n&8 != 0, SZX: uint8(n & 7)}
-	//spec:7959-2.2-1
+	//spec:7959-2.2-2
+	//spec:7959-2.2-3
 	return b, b.SZX != 7
 }
 

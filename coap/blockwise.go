@@ -127,6 +127,7 @@ func operation(r *Request) string {
 		switch {
 		case o.ID == Block1, o.ID == Block2, o.ID == Observe, o.ID == IfNoneMatch:
 		case !o.ID.Critical() && o.ID.NoCacheKey():
+		//spec:9175-3.3-1
 		default:
 			b = append(b, byte(o.ID>>8), byte(o.ID), byte(len(o.Value)>>8), byte(len(o.Value)))
 			b = append(b, o.Value...)
@@ -150,7 +151,9 @@ func (b *blockwise) ServeCOAP(w ResponseWriter, r *Request) {
 	b1, ok1 := parseBlock(v1)
 	b2, ok2 := parseBlock(v2)
 	if !ok1 || !ok2 {
-		_ = w.Respond(r.NewResponse(BadRequest)) //spec:7959-2.2-1
+		//spec:7959-2.2-2
+		//spec:7959-2.2-3
+		_ = w.Respond(r.NewResponse(BadRequest))
 		return
 	}
 	if has2 && b2.Num > 0 && !has1 {
@@ -159,7 +162,8 @@ func (b *blockwise) ServeCOAP(w ResponseWriter, r *Request) {
 	}
 	info := callInfo{szx2: b.szx, has2: has2}
 	if has2 {
-		//spec:7959-2.4-2
+		//spec:7959-2.4-3
+		//spec:7959-2.4-6
 		info.szx2 = min(b.szx, b2.SZX)
 	}
 	if has1 {
@@ -202,7 +206,8 @@ func (r *Request) withoutBlocks() *Request {
 // returns nil.
 func (b *blockwise) receive(w ResponseWriter, r *Request, block Block) *Request {
 	if block.More && len(r.Payload) != block.Size() {
-		_ = w.Respond(r.NewResponse(BadRequest)) //spec:7959-2.3-1
+		//spec:7959-2.3-1
+		_ = w.Respond(r.NewResponse(BadRequest))
 		return nil
 	}
 	code, body, ifNoneMatch := b.collect(r, block)
@@ -217,6 +222,7 @@ func (b *blockwise) receive(w ResponseWriter, r *Request, block Block) *Request 
 	}
 	resp := r.NewResponse(code)
 	switch code {
+	//spec:7959-2.3-4
 	case Continue:
 		resp.Options.SetBlock(Block1, Block{Num: block.Num, More: true, SZX: min(block.SZX, b.szx)})
 	case RequestEntityTooLarge:
@@ -253,6 +259,7 @@ func (b *blockwise) collect(r *Request, block Block) (code Code, body []byte, if
 		have = len(t.body)
 	}
 	offset, end := block.Offset(), block.Offset()+len(r.Payload)
+	//spec:7959-2.3-6
 	//spec:7959-2.5-1
 	if offset != have {
 		if t != nil && block.More && end == have && string(t.body[offset:]) == string(r.Payload) {
@@ -330,6 +337,10 @@ func (b *blockwise) expire(now time.Time) {
 // (RFC 7959, Section 2.4), from what was kept or, for a safe method, anew.
 func (b *blockwise) serveBlock2(w ResponseWriter, r *Request, block Block) {
 	key := transferKey{peer: peerKey(r), response: true, op: operation(r)}
+	//spec:7959-2.2-1
+	//spec:7959-2.3-3
+	//spec:7959-2.4-1
+	//spec:7959-2.4-2
 	block.SZX, block.Num = clampBlock(block, b.szx)
 	now := b.cfg.Now()
 	b.mu.Lock()

@@ -85,7 +85,9 @@ func block(d coap.Doer, payload []byte, num uint32, more bool, szx uint8, change
 		change(r)
 	}
 	resp, err := d.Do(context.Background(), r)
-	if err != nil {
+	//spec:7959-2.3-4
+	//spec:9175-3.4-2
+	if err != nil || resp.Code == coap.Continue && resp.Options.Has(coap.Block2) || resp.Options.Has(coap.RequestTag) {
 		return coap.Empty
 	}
 	return resp.Code
@@ -146,8 +148,10 @@ func TestBlock1Server(t *testing.T) {
 		{"after too large", d, nil, 1, false, 2, nil, coap.RequestEntityIncomplete, nil},
 	}
 	for _, s := range steps {
+		//spec:7959-2.3-6
 		//spec:7959-2.5-1
-		//spec:7959-2.2-1
+		//spec:7959-2.2-2
+		//spec:7959-2.2-3
 		//spec:7959-2.3-1
 		got = nil
 		if code := block(s.d, s.p, s.num, s.more, s.szx, s.change); code != s.want {
@@ -166,11 +170,26 @@ func TestBlock1Server(t *testing.T) {
 	}
 }
 
+// TestBlock1Roams: with an identity the address does not matter.
+func TestBlock1Roams(t *testing.T) {
+	h := coap.Blockwise(echo, coap.BlockwiseConfig{})
+	here := &coaptest.Direct{Handler: h, Identity: identity("alice")}
+	there := &coaptest.Direct{Handler: h, Identity: identity("alice"), RemoteAddr: netip.MustParseAddrPort("192.0.2.9:9")}
+	//spec:9175-3.5.1-3
+	if code := block(here, pattern(16), 0, true, 0, nil); code != coap.Continue {
+		t.Fatal(code)
+	}
+	if code := block(there, pattern(3), 1, false, 0, nil); code != coap.Content {
+		t.Errorf("got %v, want 2.05", code)
+	}
+}
+
 // TestBlock1Interleaved sends two bodies with their own Request-Tags in every
 // order of their blocks.
 func TestBlock1Interleaved(t *testing.T) {
 	bodies := [2][]byte{bytes.Repeat([]byte{1}, 64), bytes.Repeat([]byte{2}, 64)}
 	orders := 0
+	//spec:9175-3.3-1
 	for order := range 1 << 8 {
 		ones := 0
 		for i := range 8 {
@@ -277,7 +296,9 @@ func TestBlock2ETag(t *testing.T) {
 		_ = w.Respond(resp)
 	})
 	c := coap.BlockwiseClient(&coaptest.Direct{Handler: next}, coap.BlockwiseConfig{BlockSize: 32})
-	//spec:7959-2.4-4
+	//spec:7959-2.4-7
+	//spec:7959-2.6-1
+	//spec:7252-5.10.6-1
 	resp, err := c.Do(context.Background(), coap.NewRequest(coap.GET, "/x"))
 	if err != nil || !bytes.Equal(resp.Payload, bytes.Repeat([]byte{1}, 100)) {
 		t.Fatalf("got %v %v, want the second version", resp, err)
@@ -304,13 +325,18 @@ func TestBlock2Server(t *testing.T) {
 		}
 		return resp
 	}
-	//spec:7959-2.4-2
+	//spec:7959-2.4-3
+	//spec:7959-2.4-6
 	//spec:9175-3.8-1
+	//spec:9175-3.8-2
 	resp := do(coap.POST, pattern(40), coap.Block{SZX: 0})
 	if b, _ := resp.Options.Block(coap.Block2); b != (coap.Block{More: true}) || len(resp.Payload) != 16 || !resp.Options.Has(coap.ETag) {
 		t.Fatalf("got %+v, %d bytes", b, len(resp.Payload))
 	}
-	//spec:7959-2.3-2
+	//spec:7959-2.2-1
+	//spec:7959-2.3-3
+	//spec:7959-2.4-1
+	//spec:7959-2.4-2
 	resp = do(coap.POST, nil, coap.Block{Num: 2, More: true}) // M is ignored
 	if b, _ := resp.Options.Block(coap.Block2); b != (coap.Block{Num: 2}) || !bytes.Equal(resp.Payload, pattern(40)[32:]) {
 		t.Errorf("last block: got %+v, %x", b, resp.Payload)

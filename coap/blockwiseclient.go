@@ -89,7 +89,11 @@ func (c *blockwiseClient) send(ctx context.Context, op *Request) (*Response, err
 // sendBlocks sends the body by Block1 (RFC 7959, Section 2.5). It leaves the
 // Request-Tag in op for the Block2 phase (RFC 9175, Section 3.4).
 func (c *blockwiseClient) sendBlocks(ctx context.Context, op *Request, szx uint8) (*Response, error) {
-	op.Options.Set(RequestTag, appendUint64(c.tag.Add(1))) //spec:9175-3.4-1
+	//spec:9175-3.5.1-3
+	//spec:9175-3.4-1
+	//spec:9175-3.5.1-2
+	//spec:9175-3.5.1-4
+	op.Options.Set(RequestTag, appendUint64(c.tag.Add(1)))
 	body := op.Payload
 	for at, first := 0, true; ; first = false {
 		block := Block{Num: uint32(at >> (szx + 4)), SZX: szx}
@@ -101,11 +105,13 @@ func (c *blockwiseClient) sendBlocks(ctx context.Context, op *Request, szx uint8
 		part := *op
 		part.reply = Response{}
 		part.Options = append(make(Options, 0, len(op.Options)+2), op.Options...)
+		//spec:7959-2.3-5
 		part.Options.SetBlock(Block1, block)
 		if first {
 			part.Options.SetUint(Size1, uint32(len(body)))
 		} else {
-			part.Options.Remove(IfNoneMatch) //spec:7959-2.10-1
+			//spec:7959-2.10-1
+			part.Options.Remove(IfNoneMatch)
 		}
 		part.Payload = body[at:to]
 		resp, err := c.next.Do(ctx, &part)
@@ -177,7 +183,14 @@ func (c *blockwiseClient) fetchRest(ctx context.Context, op *Request, first *Res
 		if op.Code != FETCH || op.Options.Has(RequestTag) {
 			next.Payload = nil
 		}
+		//spec:7959-2.3-2
+		//spec:7959-2.4-4
+		//spec:7959-2.4-5
+		//spec:7959-2.2-1
+		//spec:7959-2.3-3
 		//spec:7959-2.4-1
+		//spec:7959-2.4-2
+		//spec:7959-2.7-1
 		next.Options.SetBlock(Block2, Block{Num: uint32(len(body) >> (szx + 4)), SZX: szx})
 		resp, err := c.next.Do(ctx, next)
 		if err != nil {
@@ -190,7 +203,10 @@ func (c *blockwiseClient) fetchRest(ctx context.Context, op *Request, first *Res
 		block, ok = resp.Options.Block(Block2)
 		tag, _ := resp.Options.Get(ETag)
 		switch {
-		case !bytes.Equal(tag, etag): //spec:7959-2.4-4
+		//spec:7252-5.10.6-1
+		//spec:7959-2.4-7
+		//spec:7959-2.6-1
+		case !bytes.Equal(tag, etag):
 			return nil, resp, nil
 		case !ok || block.Offset() != len(body) || block.SZX > szx:
 			return nil, nil, fmt.Errorf("%w: block out of order", ErrBlockwise)

@@ -93,7 +93,9 @@ func (bw *blockWriter) respondFirst(out *Response) error {
 	body := out.Payload
 	if !out.Options.Has(ETag) && out.Code.IsSuccess() {
 		sum := sha256.Sum256(body)
-		out.Options.Add(ETag, sum[:8:8]) //spec:9175-3.8-1
+		//spec:9175-3.8-1
+		//spec:9175-3.8-2
+		out.Options.Add(ETag, sum[:8:8])
 	}
 	block := Block{Num: bw.info.num2, SZX: bw.info.szx2}
 	if block.Offset() >= len(body) {

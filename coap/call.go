@@ -56,7 +56,9 @@ func (r *Request) withEcho(v []byte) *Request {
 	again := *r
 	again.reply = Response{}
 	again.Options = append(make(Options, 0, len(r.Options)+1), r.Options...)
-	again.Options.Set(Echo, v) //spec:9175-2.3-1
+	//spec:9175-2.2.1-1
+	//spec:9175-2.3-2
+	again.Options.Set(Echo, v)
 	return &again
 }
 
@@ -101,6 +103,7 @@ func (e *Endpoint) newCall(r *Request, n *notes) (*call, error) {
 	if r.token != nil {
 		c.key.token = *r.token
 	}
+	//spec:9175-4.2-1
 	if r.token == nil || e.calls[c.key] != nil {
 		e.random.take(c.key.token[:])
 	}
@@ -192,7 +195,8 @@ func (c *call) transmitted(t *transmission, how outcome, now time.Duration) {
 	case rejected:
 		c.finish(result{err: ErrReset})
 	case timedOut:
-		c.finish(result{err: ErrTimeout}) //spec:7252-4.2-11
+		//spec:7252-4.2-7
+		c.finish(result{err: ErrTimeout})
 	}
 }
 
@@ -259,7 +263,8 @@ func (e *Endpoint) deliver(peer netip.AddrPort, m *message, now time.Duration) b
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	//spec:7252-5.3.2-1
-	//spec:7252-5.3.2-3
+	//spec:7252-5.2.3-1
+	//spec:7252-5.3.2-4
 	c := e.calls[callKey{peer, [8]byte(m.token)}]
 	if c == nil {
 		//spec:7252-8.2-1

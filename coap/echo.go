@@ -79,6 +79,9 @@ func (s *echoState) value(peer netip.AddrPort, at uint32) [echoSize]byte {
 
 // check reports whether an Echo value is one that was sent to the peer
 // lately. If so the peer is validated.
+//
+//spec:9175-2.2.1-2
+//spec:9175-2.3-4
 func (s *echoState) check(peer netip.AddrPort, v []byte, now time.Duration) bool {
 	if len(v) != echoSize {
 		return false

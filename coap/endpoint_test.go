@@ -115,12 +115,14 @@ func TestMalformed(t *testing.T) {
 			{"ping with bytes", "4000123400", "70001234"},
 			{"ping with token", "4100123401", "70001234"},
 			//spec:7252-4.3-3
+			//spec:7252-4.3-4
 			{"empty NON", "50001234", ""},
 			{"empty NON with bytes", "5000123401", ""},
 			{"token length 9 cut off", "49020001aabb", "70000001"},
 			{"NON, token length 9 cut off", "59020001aabb", ""},
 			{"token length 15", "4f020001aabb00000000000000000000000000", "70000001"},
 			{"NON, token length 15", "5f020001aabb00000000000000000000000000", ""},
+			//spec:7252-4.2-1
 			//spec:7252-4.2-4
 			//spec:7252-4.2-5
 			{"reserved class 1", "42210001aabb", "70000001"},
@@ -136,8 +138,7 @@ func TestMalformed(t *testing.T) {
 			{"option delta 14 cut off", "42020001aabbe000", "70000001"},
 			{"option length cut off", "42020001aabbb5", "70000001"},
 			{"option number above 65535", "42020001aabbe0ffff", "70000001"},
-			//spec:7252-4.2-7
-			//spec:7252-4.2-8
+			//spec:7252-4.2-6
 			{"ACK with a request", "62020001aabbb178", ""},
 			{"ACK of nothing", "60001234", ""},
 			{"ACK with reserved class", "62e10001aabb", ""},
@@ -145,7 +146,7 @@ func TestMalformed(t *testing.T) {
 			{"RST of nothing", "70001234", ""},
 			{"RST that is not empty", "72450001aabb", ""},
 			{"RST with bytes", "7000123400", ""},
-			//spec:7252-5.3.2-4
+			//spec:7252-5.3.2-5
 			{"unexpected CON response", "42451234aabb", "70001234"},
 			{"unexpected NON response", "52451234aabb", ""},
 			{"unexpected ACK response", "62451234aabb", ""},
@@ -163,7 +164,7 @@ func TestMalformed(t *testing.T) {
 			{"Accept twice", "42020008aabb" + "d00400", "62820008aabbff" + hex.EncodeToString([]byte("option 17"))},
 			//spec:7252-5.10.2-1
 			{"Proxy-Uri", "42020009aabb" + "d11661", "62a50009aabb"},
-			//spec:8768-3-2
+			//spec:8768-3-3
 			{"Hop-Limit 0", "4202000aaabb" + "d10300", "6280000aaabb"},
 			//spec:8974-2.2.2-2
 			{"token of 65", "4d02000b34" + hex.EncodeToString(make([]byte, 65)), "6d80000b34" + hex.EncodeToString(make([]byte, 65))},
@@ -205,9 +206,8 @@ func TestRetransmission(t *testing.T) {
 			return nil
 		}}
 		e := endpoint(t, n, clientAddr, coap.Config{})
-		//spec:7252-4.2-9
-		//spec:7252-4.2-10
-		//spec:7252-4.2-11
+		//spec:7252-4.2-7
+		//spec:7252-4.2-8
 		firsts := map[time.Duration]bool{}
 		for range 20 {
 			times, first, start = nil, nil, time.Now()
@@ -310,6 +310,8 @@ func TestSeparate(t *testing.T) {
 		}
 		//spec:7252-5.2.2-1
 		//spec:7252-4.2-2
+		//spec:7252-4.2-3
+		//spec:7252-4.4-1
 		peer.send(get)
 		peer.expect("duplicate while it is worked on", "60000007")
 		time.Sleep(4 * time.Second)
@@ -319,6 +321,9 @@ func TestSeparate(t *testing.T) {
 			t.Fatalf("separate response: got %x", d.Data)
 		}
 		peer.send(get)
+		//spec:7252-4.2-9
+		//spec:7252-4.2-10
+		//spec:7252-5.2.2-2
 		peer.expect("duplicate after the response", "60000007")
 		again, ok := peer.sock.Receive(4 * time.Second)
 		if !ok || !bytes.Equal(again.Data, d.Data) {
@@ -375,11 +380,15 @@ func TestClientMatching(t *testing.T) {
 		b := func(v ...byte) []byte { return v }
 
 		c := do(request(coap.GET, "/x"))
+		//spec:9175-4.2-1
 		token, id := receive()
 		other := netip.MustParseAddrPort("192.0.2.1:5684")
 		//spec:7252-5.3.2-1
+		//spec:7252-5.2.1-1
 		//spec:7252-5.3.2-2
 		//spec:7252-5.3.2-3
+		//spec:7252-5.2.3-1
+		//spec:7252-5.3.2-4
 		//spec:7252-4.4-3
 		send(other, b(0x68, 0x45), id, token, b(0xff, 'a'))
 		send(serverAddr, b(0x68, 0x45, id[0]^1, id[1]), token, b(0xff, 'b'))

@@ -75,7 +75,8 @@ func (l *lane) port() uint16 {
 func (x *exchange) precheck(d *datagram) *Response {
 	r, e := &x.req, x.e
 	if len(x.token) > e.cfg.MaxToken {
-		return r.NewResponse(BadRequest) //spec:8974-2.2.2-2
+		//spec:8974-2.2.2-2
+		return r.NewResponse(BadRequest)
 	}
 	if d.truncated {
 		return r.NewResponse(RequestEntityTooLarge)
@@ -83,17 +84,20 @@ func (x *exchange) precheck(d *datagram) *Response {
 	if bad := CheckOptions(r, e.cfg.Understands...); bad != 0 {
 		e.count.badOptions.Add(1)
 		if r.NonConfirmable {
-			x.refused = true //spec:7252-5.4.1-4
+			//spec:7252-5.4.1-4
+			x.refused = true
 			return nil
 		}
-		return r.badOption(bad) //spec:7252-5.4.1-2
+		//spec:7252-5.4.1-2
+		return r.badOption(bad)
 	}
 	for i := range r.Options {
 		o := &r.Options[i]
 		switch o.ID {
 		case HopLimit:
 			if o.Value[0] == 0 {
-				return r.NewResponse(BadRequest) //spec:8768-3-2
+				//spec:8768-3-3
+				return r.NewResponse(BadRequest)
 			}
 		case NoResponse:
 			x.suppress = byte(decodeUint(o.Value))
@@ -165,7 +169,10 @@ func (x *exchange) acknowledge(time.Duration) {
 }
 
 func (x *exchange) sendEmpty() {
-	b := emptyMessage(acknowledgement, x.id) //spec:7252-4.2-2
+	//spec:7252-4.2-2
+	//spec:7252-4.2-3
+	//spec:7252-4.4-1
+	b := emptyMessage(acknowledgement, x.id)
 	x.lane.dedup.answer(x.key, b[:])
 	x.lane.write(datagram{buf: b[:], peer: x.peer, local: x.local})
 }

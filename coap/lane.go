@@ -96,13 +96,14 @@ func (l *lane) handle(i int, d *datagram, now time.Duration) {
 	}
 	multicast := d.local.IsMulticast()
 	if multicast && (m.typ != nonConfirmable || !m.code.IsRequest()) {
-		l.e.count.ignored.Add(1) //spec:7252-8.1-1
+		//spec:7252-8-1
+		//spec:7252-8.1-2
+		l.e.count.ignored.Add(1)
 		return
 	}
 	switch {
 	case m.typ == acknowledgement || m.typ == reset:
-		//spec:7252-4.2-7
-		//spec:7252-4.2-8
+		//spec:7252-4.2-6
 		if err == nil {
 			l.e.handleReply(d.peer, m, now)
 		} else {
@@ -126,7 +127,9 @@ func (l *lane) handle(i int, d *datagram, now time.Duration) {
 // ignored silently (RFC 7252, Sections 4.2 and 4.3).
 func (l *lane) reject(i int, d *datagram, m *message) {
 	if m.typ != confirmable {
-		return //spec:7252-4.3-3
+		//spec:7252-4.3-3
+		//spec:7252-4.3-4
+		return
 	}
 	//spec:7252-4.2-1
 	//spec:7252-4.2-4
@@ -212,7 +215,7 @@ func (l *lane) handleResponse(i int, d *datagram, m *message, now time.Duration)
 	if !l.e.deliver(d.peer, m, now) {
 		l.e.count.unmatched.Add(1)
 		if m.typ == confirmable || m.options.Has(Observe) {
-			//spec:7252-5.3.2-4
+			//spec:7252-5.3.2-5
 			//spec:7641-3.5-1
 			m.typ = confirmable
 			l.reject(i, d, m)
@@ -221,7 +224,8 @@ func (l *lane) handleResponse(i int, d *datagram, m *message, now time.Duration)
 	}
 	if m.typ == nonConfirmable {
 		_, _ = l.dedup.receive(key, true, now, l.e.cfg.nonLifetime(), nil)
-		return //spec:7252-4.3-2
+		//spec:7252-4.3-2
+		return
 	}
 	//spec:7252-5.2.2-3
 	//spec:7641-3.5-2
@@ -251,10 +255,13 @@ func (e *Endpoint) handleReply(peer netip.AddrPort, m *message, now time.Duratio
 	case m.code.IsResponse():
 		c, ok := t.owner.(*call)
 		if !ok {
-			t.end(acknowledged, now) //spec:7252-5.2.2-4
+			//spec:7252-5.2.2-4
+			t.end(acknowledged, now)
 			return
 		}
+		//spec:7252-5.2.1-1
 		//spec:7252-5.3.2-2
+		//spec:7252-5.3.2-3
 		if c.token == string(m.token) {
 			t.end(acknowledged, now)
 			c.receive(m, peer, now)

@@ -122,6 +122,7 @@ func TestMulticastServer(t *testing.T) {
 		return s.n - before
 	}
 	//spec:7252-8.1-1
+	//spec:7252-8-1
 	//spec:7252-8.1-2
 	for _, b := range []string{"\x40\x01\x00\x01\xb1a", "\x40\x00\x00\x01", "\x50\x00\x00\x02", "\x50\x01\x00\x03\xb1a\xff", "\x50\x45\x00\x04", "\x50\x01\x00\x05\xb1b", "\x70\x00\x00\x05"} {
 		if n := send(b, group); n != 0 {

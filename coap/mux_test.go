@@ -72,6 +72,9 @@ func TestWellKnownCore(t *testing.T) {
 		"?ct=50&rt=outdoor":            temp,
 		"?title=x":                     "",
 	} {
+		//spec:6690-4-1
+		//spec:6690-4-2
+		//spec:6690-4.1-1
 		resp, err := d.Do(context.Background(), coap.NewRequest(coap.GET, "/.well-known/core"+query))
 		if err != nil || resp.Code != coap.Content || string(resp.Payload) != want {
 			t.Errorf("%s: got %v %q (%v), want %q", query, resp.Code, resp.Payload, err, want)
@@ -82,10 +85,11 @@ func TestWellKnownCore(t *testing.T) {
 	}
 	r := coap.NewRequest(coap.GET, "/.well-known/core")
 	r.Options.AddUint(coap.Accept, 50)
+	//spec:7252-5.10.4-1
 	if resp, _ := d.Do(context.Background(), r); resp.Code != coap.NotAcceptable {
 		t.Errorf("Accept: got %v, want 4.06", resp.Code)
 	}
-	//spec:6690-4.1-1
+	//spec:6690-4.1-3
 	r = coap.NewRequest(coap.GET, "/.well-known/core?rt=nothing")
 	r.Multicast = true
 	ctx, cancel := context.WithCancel(context.Background())

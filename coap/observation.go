@@ -61,7 +61,7 @@ func (x *exchange) observe() {
 		ctx, cancel := context.WithCancel(e.ctx)
 		r.ctx, x.cancel = ctx, cancel
 	case 1:
-		//spec:7641-4.1-3
+		//spec:7641-4.1-5
 		e.mu.Lock()
 		if o := e.observations[observationKey{r.RemoteAddr, string(x.token)}]; o != nil {
 			o.remove()
@@ -76,7 +76,9 @@ func (x *exchange) observe() {
 // caller holds x.mu.
 func (x *exchange) acceptObservation(resp *Response, now time.Duration) Options {
 	x.options = append(x.options[:0], resp.Options...)
-	x.options.Remove(Observe) //spec:7641-4.1-2
+	//spec:7641-4.1-4
+	//spec:7641-4.1-6
+	x.options.Remove(Observe)
 	if x.cancel == nil || !resp.Code.IsSuccess() {
 		return x.options
 	}
@@ -87,7 +89,8 @@ func (x *exchange) acceptObservation(resp *Response, now time.Duration) Options 
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	//spec:7641-4.1-1
+	//spec:7641-4.1-2
+	//spec:7641-4.1-3
 	if old := e.observations[o.key]; old != nil {
 		o.sequence = old.sequence
 		old.remove()
@@ -109,6 +112,7 @@ func (x *exchange) acceptObservation(resp *Response, now time.Duration) Options 
 // one observation to the next with the same token.
 func (o *observation) next(now time.Duration) uint32 {
 	//spec:7641-4.4-1
+	//spec:7641-4.4-2
 	//spec:7641-4.4-3
 	o.sequence = max(o.sequence+1, uint32(now/observeTick)+2)
 	return o.sequence & 0xffffff
@@ -154,7 +158,10 @@ func (o *observation) notify(resp *Response) error {
 		return ErrClosed
 	}
 	if resp.Code.IsSuccess() && resp.Code != Valid && formatOf(resp) != o.format {
-		resp = &Response{Code: NotAcceptable} //spec:7641-4.2-3
+		//spec:7641-4.2-2
+		//spec:7641-4.2-3
+		//spec:7641-4.2-4
+		resp = &Response{Code: NotAcceptable}
 	}
 	o.current, o.pending = resp.Clone(), true
 	o.advance(now)
@@ -200,7 +207,9 @@ func (o *observation) message(typ messageType, now time.Duration) ([]byte, uint1
 	}
 	options := append(make(Options, 0, len(o.current.Options)+1), o.current.Options...)
 	options.Remove(Observe)
-	if !o.last() { //spec:7641-4.2-2
+	//spec:7641-4.2-5
+	//spec:7641-4.2-6
+	if !o.last() {
 		options.SetUint(Observe, o.next(now))
 	}
 	//spec:7641-4.2-1
@@ -251,7 +260,10 @@ func (o *observation) sendCon(now time.Duration, last bool) {
 		o.con = nil
 	}
 	if last {
-		o.remove() //spec:7641-4.2-3
+		//spec:7641-4.2-2
+		//spec:7641-4.2-3
+		//spec:7641-4.2-4
+		o.remove()
 	}
 }
 
@@ -265,7 +277,10 @@ func (o *observation) renew(t *transmission, now time.Duration) {
 	if err != nil {
 		return
 	}
+	//spec:7641-4.3.1-1
 	//spec:7641-4.4-4
+	//spec:7641-4.4-5
+	//spec:7641-4.5-1
 	o.pending = false
 	delete(o.e.sent, t.key)
 	t.bytes, t.key = b, sentKey{o.key.peer, id}

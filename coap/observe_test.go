@@ -99,7 +99,8 @@ func TestObserveServer(t *testing.T) {
 		peer.send(register)
 		first, ok := peer.note(time.Second)
 		//spec:7641-4.2-1
-		//spec:7641-4.2-2
+		//spec:7641-4.2-5
+		//spec:7641-4.2-6
 		if !ok || first.typ != 2 || first.observe < 0 || first.payload != "0" {
 			t.Fatalf("registration: got %+v", first)
 		}
@@ -115,6 +116,7 @@ func TestObserveServer(t *testing.T) {
 				t.Fatalf("notification %s: got %+v %t", text, p, ok)
 			}
 			//spec:7641-4.4-1
+			//spec:7641-4.4-2
 			//spec:7641-4.4-3
 			if p.observe <= seq {
 				t.Errorf("sequence number %d after %d", p.observe, seq)
@@ -138,7 +140,10 @@ func TestObserveServer(t *testing.T) {
 			t.Errorf("got %d CON and %d NON notifications, want 6 and 95", con, non)
 		}
 		//spec:7641-4.5.1-1
+		//spec:7641-4.3.1-1
 		//spec:7641-4.4-4
+		//spec:7641-4.4-5
+		//spec:7641-4.5-1
 		for i := range 5 { // a burst: one now, the last one after the round-trip time
 			if err := w.Respond(notification(fmt.Sprint("burst", i))); err != nil {
 				t.Fatal(err)
@@ -235,16 +240,19 @@ func TestObserveEnds(t *testing.T) {
 				_, _ = peer.note(0)
 			}
 		}},
-		//spec:7641-4.1-3
+		//spec:7641-4.1-5
 		"deregistration": {end: func(peer raw, _ coap.ResponseWriter, note parsed) {
 			peer.ack(note.id)
 			peer.send(deregister)
-			//spec:7641-4.1-2
+			//spec:7641-4.1-4
+			//spec:7641-4.1-6
 			if p, ok := peer.note(time.Second); !ok || p.observe != -1 || p.typ != 2 {
 				peer.t.Errorf("got %+v, want a response without Observe", p)
 			}
 		}},
+		//spec:7641-4.2-2
 		//spec:7641-4.2-3
+		//spec:7641-4.2-4
 		"error notification": {last: true, end: func(peer raw, w coap.ResponseWriter, note parsed) {
 			peer.ack(note.id)
 			synctest.Wait()
@@ -312,7 +320,8 @@ func TestObserveAgain(t *testing.T) {
 		if ctx1.Err() != nil {
 			t.Error("ended by a stranger's Reset")
 		}
-		//spec:7641-4.1-1
+		//spec:7641-4.1-2
+		//spec:7641-4.1-3
 		peer.send("4101000caa" + "60" + "5178")
 		second, ok := peer.note(time.Second)
 		_, ctx2 := s.last()
@@ -366,6 +375,10 @@ func TestObserveClient(t *testing.T) {
 			if !ok || len(d.Data) < 13 || d.Data[12]>>4 != 6 || d.Data[12]&15 != observe {
 				t.Fatalf("got %x", d.Data)
 			}
+			//spec:7641-3.3.1-2
+			if rest := string(d.Data[13+observe:]); rest != "\x51x" {
+				t.Errorf("other options: got %x", rest)
+			}
 			return d.Data[4:12], d.Data[2:4]
 		}
 		observe(context.Background())
@@ -388,6 +401,7 @@ func TestObserveClient(t *testing.T) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 		//spec:7641-3.3.1-1
+		//spec:7252-5.4.4-1
 		at := time.Now()
 		again, id := receive(0)
 		if d := time.Since(at); string(again) != string(token) || d < 65*time.Second || d > 75*time.Second {

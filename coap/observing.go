@@ -54,6 +54,7 @@ func (n *notes) receive(c *call, resp *Response, now time.Duration) {
 	default:
 		n.fresh, n.sequence, n.at, n.registered = true, sequence, now, true
 		//spec:7641-3.3.1-1
+		//spec:7252-5.4.4-1
 		age := uint32(60)
 		if v, ok := resp.Options.Uint(MaxAge); ok {
 			age = v
@@ -158,6 +159,7 @@ func (c *call) refresh(ctx context.Context) error {
 	c.e.mu.Lock()
 	c.notes.registered = false
 	c.e.mu.Unlock()
+	//spec:7641-3.3.1-2
 	return c.begin(ctx)
 }
 

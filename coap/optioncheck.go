@@ -61,14 +61,18 @@ func filterOptions(o Options, request bool, more []OptionID) (bad OptionID, n in
 func recognized(o *Option, again, request bool, more []OptionID) bool {
 	rule, known := o.ID.rule()
 	if !known {
+		//spec:7252-5.4.1-1
 		return !o.ID.Critical() || request && understood(o.ID, more)
 	}
 	switch {
-	case len(o.Value) < int(rule.min) || len(o.Value) > int(rule.max): //spec:7252-5.4.3-1
+	//spec:7252-5.4.3-1
+	case len(o.Value) < int(rule.min) || len(o.Value) > int(rule.max):
 		return false
-	case again && !rule.repeatable: //spec:7252-5.4.5-2
+	//spec:7252-5.4.5-2
+	case again && !rule.repeatable:
 		return false
-	case request && !rule.request || !request && !rule.response: //spec:7252-5.4-2
+	//spec:7252-5.4-2
+	case request && !rule.request || !request && !rule.response:
 		return false
 	case request && o.ID.Critical():
 		return understood(o.ID, more)
@@ -80,7 +84,7 @@ func recognized(o *Option, again, request bool, more []OptionID) bool {
 // Sections 5.10.1 and 5.10.7).
 func hasDotSegment(o Options, id OptionID) bool {
 	//spec:7252-5.10.1-1
-	//spec:7252-5.10.7-2
+	//spec:7252-5.10.7-1
 	for i := range o {
 		if o[i].ID == id && (string(o[i].Value) == "." || string(o[i].Value) == "..") {
 			return true
@@ -93,7 +97,8 @@ func hasDotSegment(o Options, id OptionID) bool {
 // recognized (RFC 7252, Section 5.4.1).
 func (r *Request) badOption(id OptionID) *Response {
 	if id == ProxyURI || id == ProxyScheme {
-		return r.NewResponse(ProxyingNotSupported) //spec:7252-5.10.2-1
+		//spec:7252-5.10.2-1
+		return r.NewResponse(ProxyingNotSupported)
 	}
 	resp := r.NewResponse(BadOption)
 	resp.Payload = strconv.AppendUint([]byte("option "), uint64(id), 10)

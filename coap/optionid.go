@@ -82,14 +82,17 @@ func (id OptionID) rule() (optionRule, bool) {
 		return optionRule{0, 2, false, true, true}, true
 	case MaxAge:
 		return optionRule{0, 4, false, true, true}, true
+	//spec:8768-3-1
 	case HopLimit:
 		return optionRule{1, 1, false, true, false}, true
 	case Accept:
 		return optionRule{0, 2, false, true, false}, true
 	case EDHOC:
 		return optionRule{0, 65535, false, true, false}, true
+	//spec:7959-2.1-2
 	case Block1, Block2:
 		return optionRule{0, 3, false, true, true}, true
+	//spec:7959-4-3
 	case Size1, Size2:
 		return optionRule{0, 4, false, true, true}, true
 	case ProxyURI:
@@ -100,6 +103,7 @@ func (id OptionID) rule() (optionRule, bool) {
 		return optionRule{1, 40, false, true, true}, true
 	case NoResponse:
 		return optionRule{0, 1, false, true, false}, true
+	//spec:9175-3.4-2
 	case RequestTag:
 		return optionRule{0, 8, true, true, false}, true
 	}

@@ -72,6 +72,7 @@ func (p *Pool) submit(next Handler, w ResponseWriter, r *Request) {
 		return
 	}
 	resp := r.NewResponse(refusal)
+	//spec:8516-4-1
 	resp.Options.AddUint(MaxAge, p.cfg.RetryAfter)
 	_ = w.Respond(resp)
 }

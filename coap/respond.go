@@ -19,10 +19,13 @@ func (x *exchange) encode(resp *Response, now time.Duration) error {
 	}
 	typ, id := x.envelope(now, false)
 	var err error
+	//spec:7252-5.3.1-1
+	//spec:7252-5.3.1-2
 	x.out, err = appendMessage(x.out, typ, resp.Code, id, x.token, options, resp.Payload)
 	if err != nil {
 		return err
 	}
+	//spec:9175-2.2.1-3
 	//spec:9175-2.4-2
 	if x.mustChallenge(resp, len(x.out)) {
 		x.challenge(now)
@@ -37,6 +40,9 @@ func (x *exchange) remember() {
 	if cap(x.out) > cap(x.spare) && cap(x.out) <= 2048 {
 		x.spare = x.out
 	}
+	//spec:7252-4.2-9
+	//spec:7252-4.2-10
+	//spec:7252-5.2.2-2
 	if x.typ == confirmable && !x.acked {
 		x.lane.dedup.answer(x.key, x.out)
 	}
@@ -46,7 +52,10 @@ func (x *exchange) remember() {
 // 5.2.1 to 5.2.3).
 func (x *exchange) envelope(now time.Duration, challenge bool) (messageType, uint16) {
 	if x.typ == confirmable && !x.acked {
-		return acknowledgement, x.id //spec:7252-4.2-2
+		//spec:7252-4.2-2
+		//spec:7252-4.2-3
+		//spec:7252-4.4-1
+		return acknowledgement, x.id
 	}
 	typ := nonConfirmable
 	if x.typ == confirmable && !challenge {

@@ -60,10 +60,12 @@ func TestBlockwiseClientBlocks(t *testing.T) {
 				tags = append(tags, tag)
 			}
 			//spec:9175-3.4-1
+			//spec:9175-3.5.1-2
+			//spec:9175-3.5.1-4
 			if !ok || !bytes.Equal(tag, first) {
 				t.Errorf("Request-Tag %x, want %x throughout", tag, first)
 			}
-			//spec:7959-2.3-4
+			//spec:7959-2.3-5
 			if f, _ := in.Options.Uint(coap.ContentFormat); f != 60 {
 				t.Errorf("Content-Format %d, want 60", f)
 			}
@@ -74,10 +76,16 @@ func TestBlockwiseClientBlocks(t *testing.T) {
 				continue
 			}
 			second = true
-			//spec:7959-2.2-1
-			//spec:7959-2.4-1
+			//spec:7959-2.2-2
+			//spec:7959-2.2-3
 			//spec:7959-2.3-2
-			//spec:7959-2.4-3
+			//spec:7959-2.4-4
+			//spec:7959-2.4-5
+			//spec:7959-2.2-1
+			//spec:7959-2.3-3
+			//spec:7959-2.4-1
+			//spec:7959-2.4-2
+			//spec:7959-2.7-1
 			if b, _ := in.Options.Block(coap.Block2); b.More || b.SZX != 1 {
 				t.Errorf("Block2 %+v, want blocks of 32", b)
 			}
@@ -139,7 +147,7 @@ func TestPathSegments(t *testing.T) {
 		})})
 		e := endpoint(t, n, clientAddr, coap.Config{})
 		//spec:7252-5.10.1-1
-		//spec:7252-5.10.7-2
+		//spec:7252-5.10.7-1
 		for _, path := range []string{"/.", "/a/../b"} {
 			if _, err := e.Do(context.Background(), request(coap.GET, path)); !errors.Is(err, coap.ErrBadRequest) {
 				t.Errorf("%s: got %v", path, err)
@@ -174,8 +182,11 @@ func TestObserveFormat(t *testing.T) {
 		w, _ := s.last()
 		note := notification("{}")
 		note.Options.AddUint(coap.ContentFormat, 50)
+		//spec:7641-4.2-5
+		//spec:7641-4.2-6
 		//spec:7641-4.2-2
 		//spec:7641-4.2-3
+		//spec:7641-4.2-4
 		_ = w.Respond(note)
 		if err := <-done; err != nil || last.Code != coap.NotAcceptable || last.Options.Has(coap.Observe) {
 			t.Errorf("got %v, %v", last, err)

@@ -61,6 +61,7 @@ func TestAmplification(t *testing.T) {
 					if !ok {
 						break
 					}
+					//spec:9175-2.2.1-3
 					//spec:9175-2.4-2
 					//spec:9175-2.4-3
 					if total += len(d.Data); len(d.Data) > 136 || d.Data[0]&0x30 == 0 {
@@ -77,7 +78,8 @@ func TestAmplification(t *testing.T) {
 		}
 		posts.Store(0)
 		client := endpoint(t, n, netip.MustParseAddrPort("198.51.100.2:2"), coap.Config{})
-		//spec:9175-2.3-1
+		//spec:9175-2.2.1-1
+		//spec:9175-2.3-2
 		for i, tt := range []struct {
 			method coap.Code
 			path   string

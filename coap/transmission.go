@@ -52,7 +52,7 @@ type transmissionOwner interface {
 // e.mu, and a place in the peer's flight.
 func (e *Endpoint) transmit(t *transmission, now time.Duration) {
 	t.e, t.reliable, t.first, t.flight = e, true, now, true
-	//spec:7252-4.2-9
+	//spec:7252-4.2-7
 	spread := time.Duration(float64(e.cfg.AckTimeout) * (e.cfg.AckRandomFactor - 1))
 	t.timeout = e.cfg.AckTimeout + e.random.below(spread+1)
 	t.timer.fire = t.expire
@@ -82,7 +82,7 @@ func (t *transmission) expire(now time.Duration) {
 	t.retries++
 	t.timeout *= 2
 	e.setTimer(&t.timer, now+t.timeout)
-	//spec:7252-4.2-10
+	//spec:7252-4.2-8
 	if now-t.first > e.cfg.maxTransmitSpan() {
 		return // too late: the endpoint was asleep
 	}

@@ -52,6 +52,7 @@ func (m *Mux) serveCore(w ResponseWriter, r *Request) {
 		m.refuse(w, r, MethodNotAllowed)
 		return
 	}
+	//spec:7252-5.10.4-1
 	if accept, ok := r.Options.Uint(Accept); ok && accept != linkFormat {
 		m.refuse(w, r, NotAcceptable)
 		return
@@ -66,10 +67,12 @@ func (m *Mux) serveCore(w ResponseWriter, r *Request) {
 		}
 		b.WriteString(l.text)
 	}
-	//spec:6690-4.1-1
+	//spec:6690-4.1-3
 	if r.Multicast && b.Len() == 0 {
 		return
 	}
+	//spec:6690-4-1
+	//spec:6690-4-2
 	resp := r.NewResponse(Content)
 	resp.Options.AddUint(ContentFormat, linkFormat)
 	resp.Payload = []byte(b.String())
@@ -97,6 +100,7 @@ func (l *link) matchesOne(name, pattern string) bool {
 		if a.Name != name {
 			continue
 		}
+		//spec:6690-4.1-1
 		switch name {
 		case "rt", "if", "rel", "ct":
 			for member := range strings.FieldsSeq(a.Value) {

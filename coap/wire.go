@@ -66,7 +66,7 @@ func (m *message) parse(b []byte) error {
 		return nil
 	}
 	n, b, ok := readLength(tkl, b)
-	//spec:7252-3-3
+	//spec:7252-3-4
 	//spec:8974-2.1-2
 	if !ok || n > len(b) {
 		return errFormat
@@ -97,7 +97,7 @@ func (m *message) parseOptions(b []byte) error {
 	id := 0
 	for len(b) > 0 {
 		if b[0] == 0xff {
-			//spec:7252-3-4
+			//spec:7252-3-5
 			if len(b) == 1 {
 				return errFormat
 			}
@@ -128,7 +128,10 @@ func appendMessage(dst []byte, typ messageType, code Code, mid uint16, token []b
 		return dst, ErrTooLarge
 	}
 	start := len(dst)
-	dst = append(dst, 1<<6|byte(typ)<<4, byte(code), byte(mid>>8), byte(mid)) //spec:7252-3-1
+	//spec:7252-3-1
+	//spec:7252-3-3
+	//spec:8974-2.1-1
+	dst = append(dst, 1<<6|byte(typ)<<4, byte(code), byte(mid>>8), byte(mid))
 	nibble, dst := appendLength(dst, len(token))
 	dst[start] |= nibble
 	dst = append(dst, token...)
@@ -172,6 +175,8 @@ func appendLength(dst []byte, n int) (byte, []byte) {
 
 // emptyMessage encodes an Empty message: an acknowledgement, a Reset or, of
 // type confirmable, a ping (RFC 7252, Section 4.1).
+//
+//spec:7252-4.3-1
 func emptyMessage(typ messageType, mid uint16) [headerSize]byte {
 	return [headerSize]byte{1<<6 | byte(typ)<<4, 0, byte(mid >> 8), byte(mid)}
 }

@@ -35,7 +35,7 @@ func TestParseMalformed(t *testing.T) {
 		{"empty with token", "4100000101", errFormat},
 		{"empty with bytes", "4000000100", errFormat},
 		{"empty with payload", "40000001ff00", errFormat},
-		//spec:7252-3-3
+		//spec:7252-3-4
 		{"token cut off", "4801000101020304050607", errFormat},
 		{"token of 8", "480100010102030405060708", nil},
 		{"token of 9 cut off", "49010001", errFormat},
@@ -48,7 +48,7 @@ func TestParseMalformed(t *testing.T) {
 		{"token of 65804 cut off", "4e010001ffff00", errFormat},
 		//spec:8974-2.1-2
 		{"token length 15", "4f0100010000000000000000000000000000000000", errFormat},
-		//spec:7252-3-4
+		//spec:7252-3-5
 		{"marker without payload", "40010001ff", errFormat},
 		{"marker and payload", "40010001ff00", nil},
 		{"marker in payload", "40010001ffff", nil},
@@ -95,6 +95,8 @@ func TestMessageRFC7252(t *testing.T) {
 		{"figure 20, separate response", message{confirmable, Content, 0xad7b, []byte{0x53}, nil, []byte("22.3 C")}, "4145ad7b53ff32322e332043"},
 	} {
 		//spec:7252-3-1
+		//spec:7252-3-3
+		//spec:8974-2.1-1
 		//spec:7252-3.1-1
 		b, err := appendMessage(nil, tt.m.typ, tt.m.code, tt.m.mid, tt.m.token, tt.m.options, tt.m.payload)
 		if got := hex.EncodeToString(b); err != nil || got != tt.hex {
@@ -195,6 +197,12 @@ func TestCheckOptions(t *testing.T) {
 		{"elective too long", Options{{ETag, make([]byte, 9)}, {URIPath, nil}}, nil, 0, 1},
 		//spec:7252-5.4.5-2
 		{"critical twice", Options{{Block1, nil}, {Block1, nil}}, nil, Block1, 2},
+		//spec:7959-2.1-2
+		//spec:7959-4-3
+		//spec:8768-3-1
+		{"Block2 twice", Options{{Block2, nil}, {Block2, nil}}, nil, Block2, 2},
+		{"Size1 twice", Options{{Size1, nil}, {Size1, nil}}, nil, 0, 1},
+		{"Hop-Limit twice", Options{{HopLimit, []byte{1}}, {HopLimit, []byte{0}}}, nil, 0, 1},
 		{"elective twice", Options{{MaxAge, []byte{1}}, {MaxAge, []byte{2}}}, nil, 0, 1},
 		{"elective three times", Options{{MaxAge, []byte{1}}, {MaxAge, []byte{2}}, {MaxAge, []byte{3}}, {Size1, nil}}, nil, 0, 2},
 		{"block of four bytes", Options{{Block2, make([]byte, 4)}}, nil, Block2, 1},
