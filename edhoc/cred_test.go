@@ -212,6 +212,20 @@ func TestX509(t *testing.T) {
 	if _, err := ParseX509([]byte("x")); !errors.Is(err, ErrCredential) {
 		t.Errorf("ParseX509 of garbage: %v", err)
 	}
+	// An extended key usage does not matter, unless the caller asks for one.
+	special, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(3), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		NotBefore: testTime.AddDate(0, -1, 0), NotAfter: testTime.AddDate(0, 1, 0),
+	}, sub.cert, publicFor(t, key.Public()), sub.key)
+	must(t, err)
+	if _, err := VerifyX509([][]byte{special, sub.der}, opts); err != nil {
+		t.Errorf("certificate with an extended key usage: %v", err)
+	}
+	strict := opts
+	strict.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	if _, err := VerifyX509([][]byte{special, sub.der}, strict); !errors.Is(err, ErrCredential) {
+		t.Errorf("certificate with another extended key usage: %v", err)
+	}
 	// The given intermediates serve as well, and stay as they are.
 	more := x509.NewCertPool()
 	more.AddCert(sub.cert)

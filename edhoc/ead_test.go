@@ -110,6 +110,7 @@ func TestEAD(t *testing.T) {
 		"known":                   {sent: []EADItem{{Label: 1, Value: value}}, want: []EADItem{{Label: 1, Value: value}}},
 		"known, critical":         {sent: []EADItem{{Label: 300, Critical: true, Value: value}}, want: []EADItem{{Label: 300, Critical: true, Value: value}}},
 		"no value, empty value":   {sent: []EADItem{{Label: 1}, {Label: 1, Value: []byte{}}}, want: []EADItem{{Label: 1}, {Label: 1, Value: []byte{}}}},
+		"last label":              {sent: []EADItem{{Label: 65535}, {Label: 22}, {Label: 24}}},
 		"unknown":                 {sent: []EADItem{{Label: 2, Value: value}}},
 		"unknown, critical":       {sent: []EADItem{{Label: 2, Critical: true}}, abort: true},
 		"known and then critical": {sent: []EADItem{{Label: 1}, {Label: 3, Critical: true, Value: value}}, abort: true},

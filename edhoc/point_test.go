@@ -86,6 +86,10 @@ func TestBadPoints(t *testing.T) {
 				if len(bad) >= groups[curve].size() || err != nil {
 					wantUnspecified(t, err)
 				}
+				var e *Error
+				if len(bad) == groups[curve].size() && (!errors.As(err, &e) || e.Section != "5.3.3" && e.Section != "9.2") {
+					t.Errorf("got %v, want it to fail at the key", err)
+				}
 				if !erased(held) && err != nil {
 					t.Error("the Initiator keeps secrets")
 				}
