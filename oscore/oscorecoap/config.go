@@ -33,7 +33,9 @@ type Config struct {
 
 	// MaxUnfragmented is MAX_UNFRAGMENTED_SIZE: the longest OSCORE message
 	// that is put together when a proxy has fragmented it. Anybody may send
-	// such fragments. The default is 8 KiB (RFC 8613, Section 4.1.3.4.2).
+	// such fragments. The default is 8 KiB (RFC 8613, Section 4.1.3.4.2). A
+	// coap.Endpoint does it before this handler is called, with its own limit,
+	// the MaxBody of its configuration.
 	//
 	//spec:8613-4.1.3.4.2-1
 	MaxUnfragmented int

@@ -29,7 +29,7 @@ type pair struct {
 
 // newPair makes a pair with fresh parameters, whose every AEAD call is watched.
 // change may alter the configurations.
-func newPair(t *testing.T, change func(client, server *oscore.Config)) *pair {
+func newPair(t testing.TB, change func(client, server *oscore.Config)) *pair {
 	t.Helper()
 	client := oscore.Config{Subject: "server", Params: oscore.Params{
 		MasterSecret: []byte("0123456789abcdef"), MasterSalt: []byte("salt"),
@@ -46,7 +46,7 @@ func newPair(t *testing.T, change func(client, server *oscore.Config)) *pair {
 	return &pair{client: associate(t, client), server: associate(t, server), contexts: new(oscore.Contexts)}
 }
 
-func associate(t *testing.T, cfg oscore.Config) *oscore.Association {
+func associate(t testing.TB, cfg oscore.Config) *oscore.Association {
 	t.Helper()
 	a, err := oscore.NewAssociation(cfg)
 	if err != nil {
@@ -56,7 +56,7 @@ func associate(t *testing.T, cfg oscore.Config) *oscore.Association {
 }
 
 // handler returns the Server of the pair's server.
-func (p *pair) handler(t *testing.T, protected, plain coap.Handler, cfg oscorecoap.Config) *oscorecoap.Server {
+func (p *pair) handler(t testing.TB, protected, plain coap.Handler, cfg oscorecoap.Config) *oscorecoap.Server {
 	t.Helper()
 	if p.contexts.Len() == 0 {
 		if err := p.contexts.Add(p.server); err != nil {
@@ -73,7 +73,7 @@ func (p *pair) connect(h coap.Handler) (*oscorecoap.Client, *coaptest.Direct) {
 }
 
 // protect protects a request of the client by hand.
-func (p *pair) protect(t *testing.T, r *coap.Request) (*coap.Request, *oscore.ClientExchange) {
+func (p *pair) protect(t testing.TB, r *coap.Request) (*coap.Request, *oscore.ClientExchange) {
 	t.Helper()
 	protected, exchange, err := p.client.ProtectRequest(message(r.Code, r.Options, r.Payload))
 	if err != nil {
@@ -82,7 +82,7 @@ func (p *pair) protect(t *testing.T, r *coap.Request) (*coap.Request, *oscore.Cl
 	return outer(t, protected), exchange
 }
 
-func outer(t *testing.T, p oscore.Protected) *coap.Request {
+func outer(t testing.TB, p oscore.Protected) *coap.Request {
 	t.Helper()
 	m, err := p.Message()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 // watch returns a maker of AEADs that fails the test if two different
 // plaintexts are sealed with the same key and nonce (RFC 8613, Section 7.2).
-func watch(t *testing.T) func(cose.Algorithm, []byte) (cipher.AEAD, error) {
+func watch(t testing.TB) func(cose.Algorithm, []byte) (cipher.AEAD, error) {
 	o := &oracle{t: t, seen: make(map[[sha256.Size]byte][sha256.Size]byte)}
 	t.Cleanup(func() {
 		o.mu.Lock()
@@ -29,7 +29,7 @@ func watch(t *testing.T) func(cose.Algorithm, []byte) (cipher.AEAD, error) {
 }
 
 type oracle struct {
-	t    *testing.T
+	t    testing.TB
 	mu   sync.Mutex
 	seen map[[sha256.Size]byte][sha256.Size]byte
 }
