@@ -146,8 +146,10 @@ func (d *demo) refused(ctx context.Context, who string, m oscore.Message, want c
 		return err
 	}
 	show := showText
-	if len(response.Options) > 0 { // a Content-Format: hints, not a diagnostic
-		show = diag.Hints
+	for _, o := range response.Options {
+		if coap.OptionID(o.Number) == coap.ContentFormat { // hints, not a diagnostic
+			show = diag.Hints
+		}
 	}
 	d.t.line("rs", who, coap.Code(response.Code).String(), show(response.Payload))
 	if got := coap.Code(response.Code); got != want {

@@ -10,22 +10,20 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ostiary-as": main})
-}
-
 // TestScripts runs the commands as an operator does. $AS and $AGENT are
 // addresses on the loopback network that no other process uses.
 func TestScripts(t *testing.T) {
-	agent := filepath.Join(t.TempDir(), "ostiary-rs-agent")
-	if out, err := exec.Command("go", "build", "-o", agent, "../rs-agent").CombinedOutput(); err != nil {
-		t.Fatalf("build the agent: %v\n%s", err, out)
+	bin := t.TempDir()
+	for name, pkg := range map[string]string{"ostiary-as": ".", "ostiary-rs-agent": "../rs-agent"} {
+		if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, name), pkg).CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", name, err, out)
+		}
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			pid := os.Getpid()
-			e.Setenv("PATH", filepath.Dir(agent)+string(os.PathListSeparator)+e.Getenv("PATH"))
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("USER", "operator")
 			for i, name := range []string{"AS", "AGENT", "DEVICE"} {
 				e.Setenv(name, fmt.Sprintf("127.%d.%d.%d:%d", pid>>14&0x7f|0x80, pid>>7&0x7f, pid&0x7f, 20000+i+3*scriptNumber(e)))
