@@ -75,6 +75,9 @@ func (x *ClientExchange) verifyResponse(p *Protected) (Message, replacement, err
 // verify is the response under the context of the request.
 func (x *ClientExchange) verify(p *Protected) (Message, error) {
 	own := p.header.piv.n != 0
+	if p.header.hasKID && string(p.header.kid) != string(x.context.recipient.id.bytes()) {
+		return Message{}, errDecode // the kid is in no AAD, but it is there for nothing else
+	}
 	if x.registration && !own && x.nonceUsed {
 		return Message{}, errNotification //spec:8613-8.4.2-1
 	}

@@ -172,10 +172,6 @@ func forgeResponse(t *testing.T, y *ServerExchange, m Message) Protected {
 
 func forge(t *testing.T, c *Context, base *nonceBase, number uint64, piv partialIV, kid []byte, m Message) []byte {
 	t.Helper()
-	keys, err := c.keys.use(c.common.settings)
-	if err != nil {
-		t.Fatal(err)
-	}
 	plaintext := []byte{byte(m.Code)}
 	var last uint16
 	for _, o := range m.Options {
@@ -183,6 +179,15 @@ func forge(t *testing.T, c *Context, base *nonceBase, number uint64, piv partial
 	}
 	if len(m.Payload) > 0 {
 		plaintext = append(append(plaintext, payloadMarker), m.Payload...)
+	}
+	return sealRaw(t, c, base, number, piv, kid, plaintext)
+}
+
+func sealRaw(t *testing.T, c *Context, base *nonceBase, number uint64, piv partialIV, kid, plaintext []byte) []byte {
+	t.Helper()
+	keys, err := c.keys.use(c.common.settings)
+	if err != nil {
+		t.Fatal(err)
 	}
 	var n [maxNonce]byte
 	return keys.sender.Seal(nil, base.nonce(&n, int(c.common.nonceSize), number), plaintext, appendAAD(nil, c.common.alg, kid, piv.bytes()))
