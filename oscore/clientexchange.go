@@ -32,7 +32,6 @@ type ClientExchange struct {
 //spec:8613-8.4-1
 //spec:8613-8.4-3
 //spec:8613-8.4.2-2
-//spec:8613-8.4.2-3
 func (x *ClientExchange) VerifyResponse(p Protected) (Message, error) {
 	if len(p.payload) == 0 {
 		return Message{}, ErrUnprotected

@@ -226,6 +226,8 @@ func TestNeighbours(t *testing.T) {
 
 // TestTableErrors is every refusal of Section 8.2, and the uniform ones.
 //
+//spec:8613-5-3
+//spec:8613-5-4
 //spec:8613-8.2-3
 //spec:8613-8.2-4
 func TestTableErrors(t *testing.T) {

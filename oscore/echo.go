@@ -41,6 +41,7 @@ func (e *echoChallenge) answered(m *Message) bool {
 //
 //spec:8613-B.1.2-1
 //spec:8613-B.1.2-2
+//spec:9175-2.2.1-3
 func (c *Context) challenge(x *ServerExchange) error {
 	piv, err := c.sender.sequence.take()
 	if err != nil {

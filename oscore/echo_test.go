@@ -119,6 +119,7 @@ func isChallenge(err error) bool {
 //
 //spec:8613-B.1.2-1
 //spec:8613-B.1.2-2
+//spec:9175-2.2.1-3
 func TestChallenge(t *testing.T) {
 	c, s, _ := rebooted(t, nonceoracle.New(t))
 	var values [][]byte

@@ -84,6 +84,7 @@ func equal(t *testing.T, name string, got, want []byte) {
 //spec:8613-4.2-2
 //spec:8613-4.2-7
 //spec:8613-5-1
+//spec:8613-5-5
 //spec:8613-5.4-1
 //spec:8613-5.4-2
 //spec:8613-6.1-1
