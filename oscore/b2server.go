@@ -106,16 +106,17 @@ func refused(err error) bool {
 // is answered by a 4.01 under the second context, with ID Context = R2 || ID1. Nothing
 // is kept of it. A replay is answered too: to know it would take memory.
 //
-// Response #1 has a Partial IV of its own, because peers do not agree which Common IV
-// makes the nonce of one that has none.
+// The nonce is that of the request, byte for byte: with the Common IV of the first
+// context, under the key of the second, which protects nothing else. A Partial IV of its
+// own would do as well, but Californium's clients take the nonce of the request in any
+// case.
 func (a *Association) response1(p *Protected, id1 []byte) error {
 	first, err := a.derive(id1, stepFirst)
 	if err != nil {
 		return err
 	}
 	defer first.discard()
-	m, err := first.openRequest(p)
-	if err != nil {
+	if _, err := first.openRequest(p); err != nil {
 		return errNoContext
 	}
 	second, r2, err := a.second(id1)
@@ -123,12 +124,14 @@ func (a *Association) response1(p *Protected, id1 []byte) error {
 		return err
 	}
 	defer second.discard()
-	piv, err := second.sender.sequence.take()
-	if err != nil {
-		return err
+	v := cover{
+		nonceBase: &first.recipient.base, noncePIV: p.header.piv.number(),
+		requestKID: first.recipient.id.bytes(), requestPIV: p.header.piv,
+		header: header{kidContext: wrap(r2), hasKIDContext: true},
 	}
-	x := second.exchange(p, &m).Keep()
-	answer, err := x.protect(&Message{Code: codeUnauthorized}, &piv, wrap(r2))
+	w := works.Get().(*work)
+	defer works.Put(w)
+	answer, err := second.protect(w, new(buffer), &Message{Code: codeUnauthorized}, &v)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (c *Context) challenge(x *ServerExchange) error {
 		return err
 	}
 	echo := Option{Number: optionEcho, Value: c.recipient.echo.value[:]}
-	p, err := x.Keep().protect(&Message{Code: codeUnauthorized, Options: []Option{echo}}, &piv, nil)
+	p, err := x.Keep().protect(&Message{Code: codeUnauthorized, Options: []Option{echo}}, &piv)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (x *ServerExchange) ProtectResponse(m Message) (Protected, error) {
 		return Protected{}, c.limit()
 	}
 	if !c.common.ownPartialIV && x.state.CompareAndSwap(exchangeOpen, exchangeContinued) {
-		return x.protect(&m, nil, nil)
+		return x.protect(&m, nil)
 	}
 	if x.state.Load() == exchangeSpent {
 		return Protected{}, ErrSpent
@@ -63,7 +63,7 @@ func (x *ServerExchange) ProtectResponse(m Message) (Protected, error) {
 	if err != nil {
 		return Protected{}, err
 	}
-	return x.protect(&m, &piv, nil)
+	return x.protect(&m, &piv)
 }
 
 // protect makes a response with the Partial IV own, or with the nonce of the
@@ -71,12 +71,11 @@ func (x *ServerExchange) ProtectResponse(m Message) (Protected, error) {
 //
 //spec:8613-8.3-2
 //spec:8613-8.3-3
-func (x *ServerExchange) protect(m *Message, own *uint64, kidContext []byte) (Protected, error) {
+func (x *ServerExchange) protect(m *Message, own *uint64) (Protected, error) {
 	c := x.context
 	v := cover{
 		nonceBase: &c.recipient.base, noncePIV: x.piv.number(),
 		requestKID: c.recipient.id.bytes(), requestPIV: x.piv,
-		header: header{kidContext: kidContext, hasKIDContext: kidContext != nil},
 	}
 	if own != nil {
 		v.nonceBase, v.noncePIV = &c.sender.base, *own
