@@ -54,9 +54,14 @@ func (s *ResourceServer) post(w coap.ResponseWriter, r *coap.Request) {
 		p.ContentFormat = uint16(format)
 	}
 	p.Association, _ = r.Identity.(*oscore.Association)
+	p.AddressProved = s.proof.given(r)
 	answer, err := s.profile.Post(p, s.cfg.Now())
 	if s.cfg.Observer.Posted != nil {
 		s.cfg.Observer.Posted(r, err)
+	}
+	if wanted(p, err) {
+		_ = w.Respond(s.proof.demand(r))
+		return
 	}
 	respond(w, r, answer)
 }

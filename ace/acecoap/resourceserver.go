@@ -67,6 +67,7 @@ type ResourceServer struct {
 	tokens   *rs.Tokens
 	profile  *oscoreprofile.AuthzInfo
 	pipeline *oscorecoap.Server
+	proof    *addressProof
 
 	mu  sync.Mutex                     // guards what follows
 	ace map[string]*oscore.Association // those that had a request, by subject
@@ -99,6 +100,9 @@ func NewResourceServer(cfg Config, app coap.Handler) (*ResourceServer, error) {
 		Association: cfg.Association,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if s.proof, err = newAddressProof(cfg.Rand, cfg.Now); err != nil {
 		return nil, err
 	}
 	layer := cfg.OSCORE

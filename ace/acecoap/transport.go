@@ -42,6 +42,14 @@ func (t *Transport) Do(ctx context.Context, address string, m oscore.Message) (o
 		doer = t.doer // block-wise transfer is inside
 	}
 	response, err := doer.Do(ctx, r)
+	if err == nil && response.Code == coap.Unauthorized {
+		// The server wants to see that the client has its address (RFC 9175,
+		// Section 2.3).
+		if v, ok := response.Options.Get(coap.Echo); ok && !r.Options.Has(coap.Echo) && !r.Options.Has(coap.OSCORE) {
+			r.Options.Set(coap.Echo, v)
+			response, err = doer.Do(ctx, r)
+		}
+	}
 	if err != nil {
 		return oscore.Message{}, err
 	}
