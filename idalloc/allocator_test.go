@@ -362,6 +362,57 @@ func TestClockGoesBack(t *testing.T) {
 	if s, _ := a.Lookup("\x00"); s != StateFree {
 		t.Errorf("clock forth again: %v", s)
 	}
+	// What was released while the clock was back rests no shorter for that.
+	l := mustConfirm(t, mustAllocate(t, a))
+	c.advance(-q)
+	if err := l.Release(); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(q)
+	if s, _ := a.Lookup("\x00"); s != StateQuarantined {
+		t.Errorf("released while the clock was back: %v", s)
+	}
+}
+
+// However many are due at once, a free one is found.
+func TestManyDueAtOnce(t *testing.T) {
+	c := newClock()
+	cfg := onlyIDs(30, c)
+	cfg.PendingTTL = q
+	a := mustNew(t, cfg)
+	first := mustAllocate(t, a)
+	for range 29 {
+		mustAllocate(t, a)
+	}
+	if err := first.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	c.advance(q) // the first has rested, the others begin to
+	if got := mustAllocate(t, a).ID(); got != first.ID() {
+		t.Errorf("got %v, want %v", got, first.ID())
+	}
+	check(t, a)
+}
+
+// One identifier that rests for a year does not make the queue slow.
+func TestDistantDeadline(t *testing.T) {
+	c := newClock()
+	a := mustNew(t, Config{Now: c.now})
+	for i := range 100 {
+		l := mustConfirm(t, mustAllocate(t, a))
+		if i == 0 {
+			if err := l.RestUntil(c.t.AddDate(1, 0, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(a.resting.heap); n != 1 {
+		t.Errorf("%d entries in the heap, want 1", n)
+	}
+	check(t, a)
 }
 
 func TestNewRefuses(t *testing.T) {

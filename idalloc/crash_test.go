@@ -3,6 +3,7 @@ package idalloc
 import (
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -319,4 +320,44 @@ func TestJournalFails(t *testing.T) {
 			t.Errorf("%s: the journal holds %v, want %v", fail, got, want)
 		}
 	}
+}
+
+// claimer is a journal during whose write an identifier of the block is claimed.
+type claimer struct {
+	*fakeJournal
+	a    *Allocator
+	live chan *Live
+}
+
+func (j *claimer) Write(hs []Holding) error {
+	if j.live == nil && len(hs) > 1 {
+		j.live = make(chan *Live, 1)
+		go func() {
+			l, err := j.a.Claim(hs[0].ID, Holder{SourceOCF, "x"})
+			if err != nil {
+				l = nil
+			}
+			j.live <- l
+		}()
+		for s := StateReserved; s != StateLive; s, _ = j.a.Lookup(hs[0].ID) {
+			runtime.Gosched()
+		}
+	}
+	return j.fakeJournal.Write(hs)
+}
+
+func TestClaimDuringRefill(t *testing.T) {
+	j := &claimer{fakeJournal: newJournal()}
+	cfg := onlyIDs(80, newClock())
+	cfg.Journal = j
+	j.a = mustNew(t, cfg)
+	given := make(map[ID]bool)
+	for range 79 {
+		given[mustAllocate(t, j.a).ID()] = true
+	}
+	l := <-j.live
+	if l == nil || given[l.ID()] {
+		t.Errorf("claimed %v, given out as well: %v", l, l != nil && given[l.ID()])
+	}
+	check(t, j.a)
 }

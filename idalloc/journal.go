@@ -1,6 +1,7 @@
 package idalloc
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -88,17 +89,13 @@ func (a *Allocator) seal() []Holding {
 	return changes
 }
 
-// image is what a journal holds of an identifier. A pending one stays reserved:
-// either way it rests after a crash.
+// image is what a journal holds of an identifier. What is reserved there may be
+// pending by now: either way it rests after a crash.
 func (a *Allocator) image(k key) Holding {
-	e := a.entries[k]
-	switch {
-	case e == nil:
-		return Holding{ID: k.id(), State: StateFree}
-	case e.state == StatePending:
-		return Holding{ID: k.id(), State: StateReserved}
+	if e := a.entries[k]; e != nil {
+		return a.holding(e)
 	}
-	return a.holding(e)
+	return Holding{ID: k.id(), State: StateFree}
 }
 
 func (a *Allocator) holding(e *entry) Holding {
@@ -109,16 +106,7 @@ func (a *Allocator) holding(e *entry) Holding {
 	return h
 }
 
-func compareHoldings(a, b Holding) int {
-	ka, kb := keyOf(a.ID), keyOf(b.ID)
-	switch {
-	case ka < kb:
-		return -1
-	case ka > kb:
-		return 1
-	}
-	return 0
-}
+func compareHoldings(a, b Holding) int { return cmp.Compare(keyOf(a.ID), keyOf(b.ID)) }
 
 // Flush writes to the Journal what could wait: releases and ends of quarantine.
 func (a *Allocator) Flush() error {

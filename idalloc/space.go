@@ -1,6 +1,7 @@
 package idalloc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,7 +84,7 @@ func (s *space) number(value uint64) (uint64, bool) {
 	return s.start[j] + value - s.spans[j].first, true
 }
 
-// without removes the sorted, disjoint holes from the sorted, disjoint spans.
+// without removes the sorted holes from the sorted, disjoint spans.
 func without(spans, holes []span) []span {
 	var out []span
 	for _, p := range spans {
@@ -130,7 +131,7 @@ func spaces(length int, reserved []span) []space {
 
 var errRange = errors.New("range must be two identifiers of one length in ascending order")
 
-// reservedSpans sorts and merges the ranges of one length.
+// reservedSpans sorts the ranges of each length.
 func reservedSpans(ranges []Range) (map[int][]span, error) {
 	by := make(map[int][]span)
 	for _, r := range ranges {
@@ -139,23 +140,8 @@ func reservedSpans(ranges []Range) (map[int][]span, error) {
 		}
 		by[len(r.First)] = append(by[len(r.First)], span{valueOf(r.First), valueOf(r.Last)})
 	}
-	for length, spans := range by {
-		slices.SortFunc(spans, func(a, b span) int {
-			if a.first < b.first {
-				return -1
-			}
-			return 1
-		})
-		merged := spans[:1]
-		for _, p := range spans[1:] {
-			last := &merged[len(merged)-1]
-			if p.first <= last.last {
-				last.last = max(last.last, p.last)
-				continue
-			}
-			merged = append(merged, p)
-		}
-		by[length] = merged
+	for _, spans := range by {
+		slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
 	}
 	return by, nil
 }
