@@ -81,7 +81,7 @@ func readEAD(s *cborseq.String, out *[]EADItem) bool {
 
 // recognize gives the items that the application knows. Padding and unknown items
 // fall away, as GREASE does with them; an unknown item that is critical aborts.
-func recognize(items []EADItem, labels []int64) ([]EADItem, error) {
+func recognize(items []EADItem, labels []int64) ([]EADItem, *Error) {
 	var known []EADItem
 	for _, it := range items {
 		switch {

@@ -50,6 +50,9 @@ type Error struct {
 	Section string    // of RFC 9528, whose check failed
 	Reason  string
 	Err     error // cause, may be nil
+	// CR is where to send the error message, if message_2 failed after it was decrypted;
+	// nil if it is not known, or known to the caller already.
+	CR *ConnID
 
 	early bool // in message_1, which is public: the peer may read Reason
 }

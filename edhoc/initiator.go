@@ -133,11 +133,7 @@ func (s *waitM2) process(msg []byte) (*ReceivedMessage2, error) {
 	r.prk2e = newPRK2e(s.suite.hash, r.th2, gXY)
 	gXY.Erase()
 	r.plaintext = xor(r.prk2e.keystream2(r.th2, len(m.ciphertext2)), m.ciphertext2)
-	if err := r.decode(); err != nil {
-		r.prk2e.erase()
-		return nil, err
-	}
-	known, err := recognize(r.m.ead2, s.labels)
+	known, err := r.decode()
 	if err != nil {
 		r.prk2e.erase()
 		return nil, err
@@ -180,20 +176,27 @@ func (s *rcvdM2) erase() {
 	s.prk2e.erase()
 }
 
-func (s *rcvdM2) decode() error {
+// decode takes PLAINTEXT_2 apart, and gives the EAD items that are known.
+func (s *rcvdM2) decode() ([]EADItem, error) {
 	m, err := parsePlaintext2(s.plaintext)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !s.suite.proofLength(len(m.proof2), s.method.staticDH(responder)) {
-		return refuse("5.3.2", "length of Signature_or_MAC_2", nil)
-	}
+	known, e := recognize(m.ead2, s.labels)
+	switch {
+	case !s.suite.proofLength(len(m.proof2), s.method.staticDH(responder)):
+		e = refuse("5.3.2", "length of Signature_or_MAC_2", nil)
 	//spec:9528-3.3.3-1
-	if m.cR == s.cI {
-		return refuse("3.3.3", "C_R equals C_I", nil)
+	//spec:9668-4.1.3-1
+	case m.cR == s.cI:
+		e = refuse("3.3.3", "C_R equals C_I", nil)
+	}
+	if e != nil {
+		e.CR = &m.cR
+		return nil, e
 	}
 	s.m, s.cR = *m, m.cR
-	return nil
+	return known, nil
 }
 
 // Discard ends the handshake without a message.
@@ -390,5 +393,9 @@ func (s *done) process(msg []byte) ([]EADItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	return recognize(ead4, s.labels)
+	known, unknown := recognize(ead4, s.labels)
+	if unknown != nil {
+		return nil, unknown
+	}
+	return known, nil
 }

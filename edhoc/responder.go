@@ -53,9 +53,9 @@ func (r *Responder) ProcessMessage1(msg []byte) (*VerifiedMessage1, error) {
 	if err := st.setPeer(m.gX, "5.2.3"); err != nil {
 		return nil, err
 	}
-	known, err := recognize(m.ead1, r.settings.labels)
-	if err != nil {
-		return nil, err
+	known, unknown := recognize(m.ead1, r.settings.labels)
+	if unknown != nil {
+		return nil, unknown
 	}
 	v := &VerifiedMessage1{Exchange: st.exchange(), EAD1: known}
 	v.SuitesI = append(slices.Clone(m.preferred), m.selected)
@@ -217,9 +217,9 @@ func (s *waitM3) process(msg []byte) (*ReceivedMessage3, error) {
 	if !s.suite.proofLength(len(m.proof3), s.method.staticDH(initiator)) {
 		return nil, refuse("5.4.2", "length of Signature_or_MAC_3", nil)
 	}
-	known, err := recognize(m.ead3, s.labels)
-	if err != nil {
-		return nil, err
+	known, unknown := recognize(m.ead3, s.labels)
+	if unknown != nil {
+		return nil, unknown
 	}
 	r := &ReceivedMessage3{Exchange: s.exchange(), IDCredI: m.idCredI, EAD3: known}
 	r.state.put(&rcvdM3{waitM3: *s, plaintext: plaintext, m: *m})

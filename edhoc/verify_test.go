@@ -156,6 +156,7 @@ func wantReflection(t *testing.T, err error) {
 //
 //spec:9528-3.3.1-1
 //spec:9528-3.3.3-1
+//spec:9668-4.1.3-1
 func TestSameConnID(t *testing.T) {
 	p := pair(t, StaticDHStaticDH, 2)
 	f := runFlow(t, p, 2)
@@ -171,8 +172,12 @@ func TestSameConnID(t *testing.T) {
 	must(t, err)
 	_, err = f.a2.ProcessMessage2(msg2)
 	var e *Error
-	if !errors.As(err, &e) || e.Section != "3.3.3" {
-		t.Errorf("got %v, want an *Error of Section 3.3.3", err)
+	if !errors.As(err, &e) || e.Section != "3.3.3" || e.Code != CodeUnspecified || e.CR == nil || *e.CR != "\x01" {
+		t.Errorf("got %v, want an *Error of Section 3.3.3 and code 1, to be sent to C_R", err)
+	}
+	_, err = runFlow(t, p, 1).a2.ProcessMessage2(msg2) // of another handshake
+	if errors.As(err, &e) && e.CR != nil && e.Reason == "malformed C_R" {
+		t.Error("C_R of a message that does not decode")
 	}
 }
 

@@ -1,0 +1,117 @@
+package edhoccoap
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/ostiary/ostiary/edhoc"
+	"github.com/ostiary/ostiary/idalloc"
+)
+
+// maxLifetime is EXCHANGE_LIFETIME (RFC 7252, Section 4.8.2): how long a handshake and
+// its messages are kept at most (RFC 9528, Section 7).
+const maxLifetime = 247 * time.Second
+
+// ErrConfig says that a field that is needed is missing.
+var ErrConfig = errors.New("edhoccoap: incomplete configuration")
+
+// Config configures a Server. It is copied. An error of its functions ends the
+// handshake: the peer did it if it is an *edhoc.Error, we did if it is another.
+type Config struct {
+	// Responder makes the handshakes. Needed.
+	Responder *edhoc.Responder
+	// Find gives the credentials that a claimed identity may mean and that are trusted;
+	// none refuses it. It may look into ead, which is not authenticated, for one that
+	// vouches. It may wait. Needed.
+	Find func(ctx context.Context, id edhoc.IDCred, ead []edhoc.EADItem) ([]*edhoc.Credential, error)
+	// IDs gives C_R. Needed.
+	IDs *idalloc.Allocator
+	// Establish is given the completed Session, with the identifier that it owns from then
+	// on, before the peer is answered; see Install. After an error the identifier rests.
+	// Needed.
+	Establish func(s *edhoc.Session, id *idalloc.Live) error
+
+	// Message4 says that the application profile has message_4 sent.
+	Message4 bool
+	// Propose is asked for EAD_2 after message_1, of which nothing is authenticated. It
+	// may be nil.
+	Propose func(ctx context.Context, m *edhoc.VerifiedMessage1) ([]edhoc.EADItem, error)
+	// Accept is asked after message_3 was verified, with its EAD_3: whether the peer is
+	// wanted, and for EAD_4. It may be nil.
+	Accept func(ctx context.Context, m *edhoc.VerifiedMessage3, ead3 []edhoc.EADItem) ([]edhoc.EADItem, error)
+
+	// MaxPending bounds the handshakes that wait for message_3, MaxPeer those of one IP
+	// address. The defaults are 1024 and 64.
+	MaxPending, MaxPeer int
+	// EchoAbove is the number of waiting handshakes beyond which a peer has to show its
+	// address before anything is computed for it (RFC 9528, Section 9.7). The default is a
+	// quarter of MaxPending; negative is never.
+	EchoAbove int
+	// Lifetime is how long a handshake is kept; the default and the most is 247 s.
+	Lifetime time.Duration
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Rand makes the key of the Echo values; nil is crypto/rand.Reader.
+	Rand io.Reader
+	// Observer is told what happens.
+	Observer Observer
+}
+
+// An Observer is told of events, for metrics and logs. Its functions may be nil; they
+// are called from many goroutines and must not block.
+type Observer struct {
+	// Completed reports a Session.
+	Completed func(remote netip.AddrPort, s *edhoc.Session)
+	// Failed reports a handshake that ended: err is an *edhoc.Error, an *edhoc.PeerError
+	// or an error of our side.
+	Failed func(remote netip.AddrPort, err error)
+	// Challenged reports a peer that has to show its address.
+	Challenged func(remote netip.AddrPort)
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Responder == nil || c.Find == nil || c.IDs == nil || c.Establish == nil {
+		return c, ErrConfig
+	}
+	if c.MaxPending <= 0 {
+		c.MaxPending = 1024
+	}
+	if c.MaxPeer <= 0 {
+		c.MaxPeer = 64
+	}
+	if c.EchoAbove == 0 {
+		c.EchoAbove = max(1, c.MaxPending/4)
+	}
+	if c.EchoAbove < 0 {
+		c.EchoAbove = c.MaxPending
+	}
+	//spec:9528-7-4
+	if c.Lifetime <= 0 || c.Lifetime > maxLifetime {
+		c.Lifetime = maxLifetime
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, nil
+}
+
+func (o Observer) completed(remote netip.AddrPort, s *edhoc.Session) {
+	if o.Completed != nil {
+		o.Completed(remote, s)
+	}
+}
+
+func (o Observer) failed(remote netip.AddrPort, err error) {
+	if o.Failed != nil {
+		o.Failed(remote, err)
+	}
+}
+
+func (o Observer) challenged(remote netip.AddrPort) {
+	if o.Challenged != nil {
+		o.Challenged(remote)
+	}
+}
