@@ -74,6 +74,10 @@ func TestConfig(t *testing.T) {
 			c.Suites = []SuiteID{-24}
 			c.PrivateSuites = private(func(s *Suite) { s.MACLength = 7 })
 		}, false, false},
+		{"MAC as long as the hash", func(c *Config) {
+			c.Suites = []SuiteID{-24}
+			c.PrivateSuites = private(func(s *Suite) { s.MACLength = 32 })
+		}, true, true},
 		{"MAC of 33 bytes", func(c *Config) {
 			c.Suites = []SuiteID{-24}
 			c.PrivateSuites = private(func(s *Suite) { s.MACLength = 33 })

@@ -411,6 +411,7 @@ func TestParseCCS(t *testing.T) {
 		"something behind":  append(ccsOf(good), 0),
 		"sub no text":       ccsOf(good, 2, 7),
 		"exp no number":     ccsOf(good, 4, "x"),
+		"exp with a tag":    ccsOf(good, 4, cborseq.Raw{0xc1, 0x19, 0x07, 0xd0}),
 		"exp true":          ccsOf(good, 4, true),
 		"exp infinite":      ccsOf(good, 4, cborseq.Raw{0xf9, 0x7c, 0x00}),
 		"a claim twice":     ccsOf(good, 2, "a", 2, "b"),

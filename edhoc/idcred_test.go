@@ -105,7 +105,7 @@ func TestIDCred(t *testing.T) {
 	for _, s := range []string{
 		"", "a0", "40", "04", "a104", "a104416100", "a2044161044161", "a10400", "a1046161", "a11821814161", "a1182180", "a1182100",
 		"a118228100", "a118228300416100", "a118226161", "a11822822e6161", "a118236161", "a11823d82060", "a11823d8216161", "a10e40", "a10e80", "a10d",
-		"bf044161ff", "a1f500", "a118044161", "a10ebfff",
+		"bf044161ff", "a21822832e41aa044161", "a1f500", "a118044161", "a10ebfff",
 	} {
 		if id, err := ParseIDCred(vector.Bytes(t, s)); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s was read as %+v, %v", s, id, err)

@@ -45,7 +45,7 @@ func (r *Responder) ProcessMessage1(msg []byte) (*VerifiedMessage1, error) {
 	//spec:9528-6.3.1-1
 	//spec:9528-6.3.1-2
 	if !r.supports(m.selected) || slices.ContainsFunc(m.preferred, r.supports) {
-		return nil, &Error{Code: CodeWrongCipherSuite, SuitesR: slices.Clone(r.settings.offered), Section: "6.3", Reason: "wrong selected cipher suite", early: true}
+		return nil, &Error{Code: CodeWrongCipherSuite, SuitesR: slices.Clone(r.settings.offered), Section: "6.3", Reason: "wrong selected cipher suite"}
 	}
 	suite := r.settings.suites[m.selected]
 	st := &vrfdM1{hash1: suite.hash.sum(msg)}
