@@ -93,10 +93,9 @@ func (s *Store) refresh(ctx context.Context) error {
 	if r.clients != nil && now.Sub(r.checked).Abs() < s.cfg.MaxStale {
 		return nil
 	}
-	var revision string
-	err := s.readers.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = $1", metaRegistry).Scan(&revision)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("store: read registry: %w", err)
+	revision, err := s.Revision(ctx)
+	if err != nil {
+		return err
 	}
 	if r.clients == nil || revision != r.revision {
 		r.clear()

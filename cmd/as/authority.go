@@ -40,6 +40,7 @@ type authority struct {
 	pipeline *oscorecoap.Server
 
 	// In use by one goroutine.
+	revision    string                  // of the registry that provisioned is of
 	provisioned map[string]*provisioned // by name of the context
 }
 
@@ -143,10 +144,15 @@ func (a *authority) observeToken(client string, err error) {
 // syncContexts brings the security contexts in use in line with the registry.
 // A context that cannot be used is reported, and does not stop the others.
 func (a *authority) syncContexts(ctx context.Context) error {
+	revision, err := a.store.Revision(ctx)
+	if err != nil || revision == a.revision && revision != "" {
+		return err
+	}
 	registered, err := a.store.Contexts(ctx)
 	if err != nil {
 		return err
 	}
+	a.revision = revision
 	there := map[string]bool{}
 	for _, c := range registered {
 		there[c.Name] = true

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+)
+
+type clientCommand struct {
+	Add    clientAdd    `cmd:"" help:"Register a client and write its credentials to a file."`
+	List   clientList   `cmd:"" help:"List the clients."`
+	Remove clientRemove `cmd:"" help:"Remove a client. Its tokens stay valid until they expire."`
+}
+
+type clientAdd struct {
+	configFlag
+	outFlag
+	Name     string   `arg:"" help:"Name of the client; policies call it Client::\"NAME\"."`
+	Audience string   `help:"Audience of its tokens if a request names none." placeholder:"NAME"`
+	Group    []string `help:"Group that policies call Group::\"NAME\"; may be repeated." placeholder:"NAME"`
+	Renewal  string   `help:"How client and server go on after one of them lost its state: b2 (RFC 8613, Appendix B.2) or echo (B.1)." enum:"b2,echo" default:"b2"`
+}
+
+func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
+	path, err := c.reserve(c.Name, "client")
+	if err != nil {
+		return err
+	}
+	cfg, db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeStore(db, s)
+	credentials, err := addClient(ctx, db, cfg, newClient{name: c.Name, audience: c.Audience, groups: c.Group, renewal: c.Renewal})
+	if err != nil {
+		return err
+	}
+	if err := credentials.Write(path); err != nil {
+		return undo(err, db.Admin(actor()).RemoveClient(ctx, c.Name))
+	}
+	fmt.Fprintf(s.Out, "registered client %q; its credentials are in %s\n", c.Name, path)
+	return nil
+}
+
+type clientList struct {
+	configFlag
+	outputFlag
+}
+
+// clientItem is a client in the JSON output.
+type clientItem struct {
+	Name      string   `json:"name"`
+	Audience  string   `json:"audience,omitempty"`
+	Groups    []string `json:"groups,omitempty"`
+	Suspended bool     `json:"suspended"`
+}
+
+func (c *clientList) Run(ctx context.Context, s cli.Streams) error {
+	_, db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeStore(db, s)
+	clients, err := db.ListClients(ctx)
+	if err != nil {
+		return err
+	}
+	items, rows := []clientItem{}, [][]string{}
+	for _, x := range clients {
+		items = append(items, clientItem{x.Name, x.Audience, x.Groups, x.Suspended})
+		rows = append(rows, []string{x.Name, x.Audience, strings.Join(x.Groups, ","), fmt.Sprint(x.Suspended)})
+	}
+	return c.print(s.Out, items, []string{"NAME", "AUDIENCE", "GROUPS", "SUSPENDED"}, rows)
+}
+
+type clientRemove struct {
+	configFlag
+	Name string `arg:"" help:"Name of the client."`
+}
+
+func (c *clientRemove) Run(ctx context.Context, s cli.Streams) error {
+	_, db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeStore(db, s)
+	return registryError("client", c.Name, db.Admin(actor()).RemoveClient(ctx, c.Name))
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/settings"
+	"github.com/ostiary/ostiary/store"
+)
+
+// load reads the configuration file.
+func (f *configFlag) load() (config, error) {
+	text, err := os.ReadFile(f.Config)
+	if err != nil {
+		return config{}, cli.Usage(fmt.Errorf("%w; make one with '%s init DIR', or name it with --config", err, name))
+	}
+	cfg, err := parseConfig(f.Config, text)
+	return cfg, cli.Usage(err)
+}
+
+// open reads the configuration file and opens the store that it names.
+func (f *configFlag) open(ctx context.Context) (config, *store.Store, error) {
+	cfg, err := f.load()
+	if err != nil {
+		return cfg, nil, err
+	}
+	s, err := store.Open(ctx, store.Config{Path: settings.Beside(f.Config, cfg.Store)})
+	return cfg, s, err
+}
+
+type outFlag struct {
+	Out string `help:"File for the credentials; it must not exist. Default: NAME.KIND.toml in this folder." placeholder:"FILE"`
+}
+
+// reserve makes sure that the credentials can be written, before anything is
+// registered.
+func (f *outFlag) reserve(name, kind string) (string, error) {
+	path := f.Out
+	if path == "" {
+		path = name + "." + kind + ".toml"
+	}
+	if strings.ContainsAny(name, "/\\") && f.Out == "" {
+		return "", cli.Usage(fmt.Errorf("name %q: give a file with --out", name))
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return "", cli.Usage(fmt.Errorf("%s exists already; name another file with --out", path))
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return "", cli.Usage(fmt.Errorf("%s: there is no such folder", filepath.Dir(path)))
+	}
+	return path, nil
+}
+
+// undo reports a failure after which the registration was taken back.
+func undo(err, undone error) error {
+	if undone != nil {
+		return fmt.Errorf("%w; and the registration could not be taken back: %w", err, undone)
+	}
+	return fmt.Errorf("%w; nothing was registered", err)
+}
+
+func closeStore(db *store.Store, s cli.Streams) {
+	if err := db.Close(); err != nil {
+		fmt.Fprintf(s.Err, "%s: close the store: %v\n", name, err)
+	}
+}
+
+type outputFlag struct {
+	Output string `help:"Form of the output: text or json." short:"o" enum:"text,json" default:"text"`
+}
+
+// print writes rows as a table, or items as JSON.
+func (f *outputFlag) print(w io.Writer, items any, header []string, rows [][]string) error {
+	if f.Output == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(items)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, strings.Join(header, "\t"))
+	for _, row := range rows {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	return t.Flush()
+}

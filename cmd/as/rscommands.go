@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ostiary/ostiary/ace"
+	"github.com/ostiary/ostiary/ace/as"
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+)
+
+type rsCommand struct {
+	Add    rsAdd    `cmd:"" help:"Register a resource server and write its credentials to a file."`
+	List   rsList   `cmd:"" help:"List the resource servers."`
+	Remove rsRemove `cmd:"" help:"Remove a resource server."`
+}
+
+type rsAdd struct {
+	configFlag
+	outFlag
+	Name      string        `arg:"" help:"Name of the resource server."`
+	Audience  []string      `help:"Audience that it identifies with; may be repeated. Default: NAME." placeholder:"NAME"`
+	Lifetime  time.Duration `help:"Lifetime of its tokens. Default: that of the configuration." placeholder:"SPAN"`
+	Algorithm string        `help:"COSE algorithm of its tokens." default:"AES-CCM-16-64-128"`
+	Scope     string        `help:"Form of the scopes it understands: aif, text or any." enum:"aif,text,any" default:"aif"`
+	NoTag61   bool          `help:"Tokens have the COSE tag only, without the CWT tag 61 around it." name:"no-tag61"`
+	ExpiresIn bool          `help:"Tokens have an exi claim, for a resource server without a clock." name:"exi"`
+}
+
+func (c *rsAdd) Run(ctx context.Context, s cli.Streams) error {
+	if c.Lifetime != 0 && c.Lifetime < time.Second {
+		return cli.Usage(fmt.Errorf("--lifetime %v: want 1s or more", c.Lifetime))
+	}
+	path, err := c.reserve(c.Name, "rs")
+	if err != nil {
+		return err
+	}
+	cfg, db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeStore(db, s)
+	credentials, err := addResourceServer(ctx, db, cfg, newResourceServer{
+		name: c.Name, audiences: c.Audience, algorithm: c.Algorithm, lifetime: c.Lifetime,
+		scopes:    map[string]as.ScopeForm{"aif": as.AIFScope, "text": as.TextScope, "any": as.AnyScope}[c.Scope],
+		form:      ace.TokenForm{NoTag61: c.NoTag61},
+		expiresIn: c.ExpiresIn,
+	})
+	if err != nil {
+		return err
+	}
+	if err := credentials.Write(path); err != nil {
+		return undo(err, db.Admin(actor()).RemoveResourceServer(ctx, c.Name))
+	}
+	fmt.Fprintf(s.Out, "registered resource server %q; its credentials are in %s\n", c.Name, path)
+	return nil
+}
+
+type rsList struct {
+	configFlag
+	outputFlag
+}
+
+// rsItem is a resource server in the JSON output.
+type rsItem struct {
+	Name      string   `json:"name"`
+	Audiences []string `json:"audiences"`
+	Algorithm string   `json:"algorithm"`
+	Lifetime  string   `json:"lifetime,omitempty"`
+	ExpiresIn bool     `json:"exi"`
+}
+
+func (c *rsList) Run(ctx context.Context, s cli.Streams) error {
+	_, db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeStore(db, s)
+	servers, err := db.ListResourceServers(ctx)
+	if err != nil {
+		return err
+	}
+	items, rows := []rsItem{}, [][]string{}
+	for _, x := range servers {
+		lifetime := ""
+		if x.Lifetime != 0 {
+			lifetime = x.Lifetime.String()
+		}
+		algorithm := x.Token.Algorithm.String()
+		items = append(items, rsItem{x.Name, x.Audiences, algorithm, lifetime, x.ExpiresIn})
+		rows = append(rows, []string{x.Name, strings.Join(x.Audiences, ","), algorithm, lifetime, fmt.Sprint(x.ExpiresIn)})
+	}
+	return c.print(s.Out, items, []string{"NAME", "AUDIENCES", "ALGORITHM", "LIFETIME", "EXI"}, rows)
+}
+
+type rsRemove struct {
+	configFlag
+	Name string `arg:"" help:"Name of the resource server."`
+}
+
+func (c *rsRemove) Run(ctx context.Context, s cli.Streams) error {
+	_, db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeStore(db, s)
+	return registryError("resource server", c.Name, db.Admin(actor()).RemoveResourceServer(ctx, c.Name))
+}
