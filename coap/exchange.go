@@ -56,6 +56,9 @@ func (x *exchange) begin(d *datagram, m *message, key uint64, multicast bool) {
 	r.Code, r.Options, r.Payload = m.code, m.options, m.payload
 	r.RemoteAddr, r.Identity = d.peer, nil
 	r.LocalAddr = netip.AddrPort{}
+	if s := x.lane.sessions; s != nil {
+		r.Identity, r.RemoteAddr = s.identify(d.peer)
+	}
 	if d.local.IsValid() {
 		r.LocalAddr = netip.AddrPortFrom(d.local, x.lane.port())
 	}
@@ -102,7 +105,7 @@ func (x *exchange) precheck(d *datagram) *Response {
 		case NoResponse:
 			x.suppress = byte(decodeUint(o.Value))
 		case Echo:
-			x.echoed = e.echo.check(r.RemoteAddr, o.Value, e.now())
+			x.echoed = e.echo.check(x.peer, o.Value, e.now())
 		}
 	}
 	if e.draining.Load() || int(e.count.pending.Load()) >= e.cfg.MaxPending {

@@ -14,6 +14,8 @@ type lane struct {
 	socket net.PacketConn
 	conn   batchConn
 	dedup  *dedup
+	// sessions is the socket, if that is one of secured sessions.
+	sessions *sessions
 
 	localPort uint16 // see port
 
@@ -29,6 +31,7 @@ type lane struct {
 
 func newLane(e *Endpoint, socket net.PacketConn, conn batchConn) *lane {
 	l := &lane{e: e, socket: socket, conn: conn, dedup: newDedup(e.cfg.DedupBytes)}
+	l.sessions, _ = socket.(*sessions)
 	l.in = make([]datagram, batchSize)
 	l.buffers = make([][]byte, batchSize)
 	l.out = make([]datagram, 0, batchSize)

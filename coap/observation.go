@@ -63,7 +63,7 @@ func (x *exchange) observe() {
 	case 1:
 		//spec:7641-4.1-5
 		e.mu.Lock()
-		if o := e.observations[observationKey{r.RemoteAddr, string(x.token)}]; o != nil {
+		if o := e.observations[observationKey{x.peer, string(x.token)}]; o != nil {
 			o.remove()
 		}
 		e.mu.Unlock()
