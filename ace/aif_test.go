@@ -40,6 +40,20 @@ func TestAIFFigures(t *testing.T) {
 	}
 }
 
+// TestAIFSize accepts as many entries as there may be.
+func TestAIFSize(t *testing.T) {
+	var a AIF
+	for i := range maxAIF + 1 {
+		if _, err := ParseAIF(a.Append(nil)); err != nil {
+			t.Errorf("%d entries: %v", len(a), err)
+		}
+		a = append(a, Permission{"/" + strings.Repeat("a", i), GET})
+	}
+	if _, err := ParseAIF(a.Append(nil)); err == nil {
+		t.Errorf("%d entries are accepted", len(a))
+	}
+}
+
 func TestMethods(t *testing.T) {
 	want := []Methods{0, GET, POST, PUT, DELETE, FETCH, PATCH, IPATCH, 0}
 	for code, m := range want {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	gocose "github.com/veraison/go-cose"
+
 	"github.com/ostiary/ostiary/internal/cborseq"
 	"github.com/ostiary/ostiary/internal/cose"
 	"github.com/ostiary/ostiary/internal/secret"
@@ -361,6 +363,73 @@ func TestCritical(t *testing.T) {
 	}
 	if _, _, err := OpenCWT(b, only(k)); err == nil {
 		t.Error("OpenCWT accepts a critical header")
+	}
+}
+
+// TestCriticalSigned is the same for a signature.
+func TestCriticalSigned(t *testing.T) {
+	as := keyPairs(t, TokenForm{})["EdDSA"][0]
+	m := gocose.NewSign1Message()
+	m.Payload = publicClaims().Append(nil)
+	m.Headers.Protected.SetAlgorithm(gocose.AlgorithmEdDSA)
+	for _, critical := range []bool{false, true} {
+		if critical {
+			m.Headers.Protected[gocose.HeaderLabelCritical] = []any{int64(99)}
+			m.Headers.Protected[int64(99)] = int64(0)
+			m.Signature = nil
+		}
+		if err := m.Sign(rand.Reader, nil, as.signer); err != nil {
+			t.Fatal(err)
+		}
+		b, err := m.MarshalCBOR()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := OpenCWT(append([]byte{0xd8, 61}, b...), only(as)); (err != nil) != critical {
+			t.Errorf("critical header %v: OpenCWT: %v", critical, err)
+		}
+	}
+}
+
+// TestUnprotectedNonce: a nonce alone in the unprotected bucket.
+func TestUnprotectedNonce(t *testing.T) {
+	c := TokenKeyConfig{Secret: make(secret.Bytes, 16), Form: TokenForm{Unprotected: true}}
+	b := protect(t, publicClaims(), tokenKey(t, c))
+	c.Form = TokenForm{}
+	if _, _, err := OpenCWT(b, only(tokenKey(t, c))); err == nil {
+		t.Error("OpenCWT accepts an unprotected nonce")
+	}
+}
+
+// TestSigns: which keys serve one token.
+func TestSigns(t *testing.T) {
+	_, s, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, other, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := TokenKeyConfig{ID: []byte("k"), Algorithm: cose.EdDSA, Signer: s}
+	k := tokenKey(t, base)
+	public := tokenKey(t, TokenKeyConfig{ID: []byte("k"), Algorithm: cose.EdDSA, Public: s.Public()})
+	if !k.Signs(k) || !k.Signs(tokenKey(t, base)) || !k.Signs(public) {
+		t.Error("a key does not sign what it signs")
+	}
+	for name, c := range map[string]TokenKeyConfig{
+		"another key":  {ID: []byte("k"), Algorithm: cose.EdDSA, Signer: other},
+		"another kid":  {ID: []byte("l"), Algorithm: cose.EdDSA, Signer: s},
+		"another form": {ID: []byte("k"), Algorithm: cose.EdDSA, Signer: s, Form: TokenForm{NoTag61: true}},
+		"encryption":   {ID: []byte("k"), Secret: make(secret.Bytes, 16)},
+	} {
+		if o := tokenKey(t, c); k.Signs(o) || o.Signs(k) {
+			t.Errorf("%s signs the same", name)
+		}
+	}
+	e := tokenKey(t, TokenKeyConfig{Secret: make(secret.Bytes, 16)})
+	if e.Signs(e) {
+		t.Error("an encryption key signs")
 	}
 }
 

@@ -71,8 +71,9 @@ func (f *fields) next() bool {
 	return f.ok
 }
 
-// end reports whether the map was read, and nothing stands behind it.
-func (f *fields) end() bool { return f.ok && f.left == 0 && f.s.Empty() }
+// end reports whether the whole map was read. Nothing stands behind it: it was one
+// item.
+func (f *fields) end() bool { return f.ok && f.left == 0 }
 
 // malformed says which member ended the reading.
 func (f *fields) malformed(section, message string) *Error {

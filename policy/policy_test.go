@@ -127,6 +127,18 @@ permit (principal == Client::"a", action, resource == Path::"/x") when { resourc
 	}
 }
 
+// TestInItself: a resource is in itself, which is no audience.
+func TestInItself(t *testing.T) {
+	s := parse(t, `permit (principal, action, resource in Path::"rs9") when { resource in Path::"/x" };
+permit (principal, action, resource in Path::"/x");
+permit (principal, action, resource) when { resource in Scope::"read" };`)
+	for _, scope := range []ace.Scope{aif(ace.Permission{Path: "/x", Methods: ace.GET}), ace.TextScope("read")} {
+		if got := s.Decide(Request{Subject: "a", Audience: "rs1", Scope: scope}); got.Granted != scope {
+			t.Errorf("Decide = %v, %v, want %v", got.Granted, got.Reason, scope)
+		}
+	}
+}
+
 // TestFailureDenies: a forbid that cannot be evaluated does not permit.
 func TestFailureDenies(t *testing.T) {
 	got := parse(t, rules).Decide(Request{Subject: "carol", Audience: "rs4", Scope: ace.TextScope("y")})

@@ -122,6 +122,13 @@ func TestPublicKeyToken(t *testing.T) {
 			t.Errorf("recorded %+v", i)
 		}
 		w.granted("alice", r) // again, with the same key
+		// That key is no symmetric one, which could be kept.
+		r.ReqCnf = &ace.Confirmation{KID: w.aliceEC.Thumbprint()}
+		code := ace.InvalidRequest
+		if signed {
+			code = ace.UnsupportedPoPKey
+		}
+		w.refused("alice", r.Append(nil), code)
 	}
 
 	// No rs_cnf with a symmetric key, nor if the RS has none.
