@@ -157,6 +157,7 @@ func (a *Allocator) draw(c *class, avoid []ID) (*entry, error) {
 		}
 		number := c.urn.draw(r)
 		k := key(c.length)<<56 | key(c.space.at(number))
+		//spec:9528-3.3.3-1
 		if len(avoid) > 0 && slices.Contains(avoid, k.id()) {
 			skipped = append(skipped, number)
 			continue

@@ -40,6 +40,7 @@ func TestOrderIsRandom(t *testing.T) {
 	}
 }
 
+//spec:9528-3.3.3-1
 func TestAvoid(t *testing.T) {
 	for _, journal := range []Journal{nil, newJournal()} {
 		c := newClock()

@@ -290,7 +290,7 @@ func TestModel(t *testing.T) {
 		name    string
 		journal bool
 		depth   int
-	}{{"memory", false, 10}, {"journal", true, 6}} {
+	}{{"memory", false, 9}, {"journal", true, 5}} {
 		t.Run(test.name, func(t *testing.T) {
 			depth := test.depth + *modelDeeper
 			if testing.Short() {

@@ -144,6 +144,33 @@ func (a *Admin) RemoveContext(ctx context.Context, name string) error {
 	})
 }
 
+// RevokeToken ends a token, for good, or fails with [ErrNotFound]. One that has
+// ended before stays as it is.
+func (a *Admin) RevokeToken(ctx context.Context, cti []byte) error {
+	err := a.s.write(ctx, func(t *tx) error {
+		var ended int64
+		found, err := t.row("SELECT ended FROM tokens WHERE cti = $1", []any{cti}, &ended)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return ErrNotFound
+		case ended != 0:
+			return nil
+		}
+		seq, err := t.audit(Event{Kind: "token.revoke", Actor: a.actor, Subject: hexString(cti)})
+		if err != nil {
+			return err
+		}
+		_, err = t.exec("UPDATE tokens SET ended = $1 WHERE cti = $2", seq, cti)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store: revoke token %x: %w", cti, err)
+	}
+	return nil
+}
+
 func (a *Admin) addContexts(t *tx, subject string, contexts []Context) error {
 	for _, c := range contexts {
 		c.Subject = subject

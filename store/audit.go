@@ -21,7 +21,7 @@ type Event struct {
 	Kind    string            // such as token.issue
 	Actor   string            // who did it
 	Subject string            // to whom or what
-	Detail  map[string]string // at most 1024 bytes or so
+	Detail  map[string]string
 	Hash    []byte            // over the event and the hash before it, 32 bytes; set by the store
 }
 

@@ -41,6 +41,8 @@ func (c *Context) fingerprint(id []byte) []byte {
 // add registers a context with fresh key material.
 //
 //spec:8613-3.3-1
+//spec:8613-3.3-2
+//spec:8613-3.3-3
 func (c *Context) add(t *tx, generation int64) error {
 	if c.Name == "" || c.Subject == "" {
 		return errors.New("context without name or subject")

@@ -251,6 +251,10 @@ func testRegistryChanges(t *testing.T, open opener) {
 	if _, err := s.Audience(ctx, "valves"); !errors.Is(err, as.ErrUnknown) {
 		t.Errorf("after RemoveResourceServer: %v", err)
 	}
+	var left int
+	if err := s.readers.QueryRowContext(ctx, "SELECT COUNT(*) FROM audiences WHERE server = 'valve'").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d audiences are left, %v", left, err)
+	}
 	events, err := s.Events(ctx, 1, 100)
 	if err != nil {
 		t.Fatal(err)
@@ -367,6 +371,8 @@ func testContexts(t *testing.T, open opener) {
 // The same key and ID would begin again with nonces that were used (OSC-1).
 //
 //spec:8613-3.3-1
+//spec:8613-3.3-2
+//spec:8613-3.3-3
 func testKeyReuse(t *testing.T, open opener) {
 	s := open(t, t.TempDir())
 	me, ctx := s.Admin("me"), t.Context()

@@ -48,6 +48,7 @@ func (s *Store) Sequence(name string) *Sequence { return &Sequence{s, name} }
 // no number is to be used. A block may reach beyond the last number.
 //
 //spec:8613-B.1.1-1
+//spec:8613-B.1.1-2
 func (q *Sequence) Reserve(n uint64) (first uint64, err error) {
 	if n == 0 || n > maxBlock {
 		return 0, fmt.Errorf("store: reserve %d sequence numbers: not 1 to 2^32", n)

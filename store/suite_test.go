@@ -34,6 +34,7 @@ var suite = map[string]func(*testing.T, opener){
 	"ReserveConcurrently":     testReserveConcurrently,
 	"ReserveRefuses":          testReserveRefuses,
 	"ResourceServerRoundTrip": testResourceServerRoundTrip,
+	"RevokeToken":             testRevokeToken,
 	"SigningKeyRoundTrip":     testSigningKeyRoundTrip,
 	"TwoStores":               testTwoStores,
 	"VerifyAuditFinds":        testVerifyAuditFinds,

@@ -221,6 +221,8 @@ func commitFails(t *testing.T) {
 }
 
 // After an error of the disk nothing more is promised (OSC-4).
+//
+//spec:8613-B.1.1-2
 func TestFailsClosed(t *testing.T) {
 	for _, statement := range []string{"COMMIT", "INSERT", "SAVEPOINT", "RELEASE", "BEGIN"} {
 		t.Run(statement, func(t *testing.T) {
