@@ -2,6 +2,7 @@ package oscorecoap_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ type resource struct {
 }
 
 func newResource() *resource {
-	return &resource{make(chan coap.ResponseWriter, 16), make(chan struct{}, 16)}
+	return &resource{make(chan coap.ResponseWriter, 1024), make(chan struct{}, 1024)}
 }
 
 func (res *resource) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
@@ -252,16 +253,26 @@ func TestObservationsPerAssociation(t *testing.T) {
 	res := newResource()
 	h := p.handler(t, res, nil, oscorecoap.Config{Observations: 2})
 	register(t, p, h, res, "1")
-	register(t, p, h, res, "2")
-	r, x := p.protect(t, observeRequest(0))
-	w := newWriter("3")
-	serveOne(t.Context(), h, r, addrA, w)
-	resp := w.only(t)
-	unprotect(t, x, resp)
-	if resp.Options.Has(coap.Observe) {
-		t.Error("a third observation was accepted, want two")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	observe := func(token string) bool {
+		r, x := p.protect(t, observeRequest(0))
+		w := newWriter(token)
+		serveOne(ctx, h, r, addrA, w)
+		resp := w.only(t)
+		unprotect(t, x, resp)
+		return resp.Options.Has(coap.Observe)
+	}
+	if !observe("2") || observe("3") {
+		t.Error("want the second observation accepted, and the third not")
 	}
 	wait(t, res.ended, "end of the third")
+	stop() // the transport ends the second, and its place is free
+	wait(t, res.ended, "end of the second")
+	ctx = t.Context()
+	for !observe("4") {
+		runtime.Gosched()
+	}
 }
 
 // A context replaced by Appendix B.2 protects no notification any more.
@@ -409,6 +420,16 @@ func TestClientRegistersAgain(t *testing.T) {
 			t.Errorf("%d new registrations after Appendix B.2, want 1", len(res.writers))
 		}
 		wantError(t, out.Respond(notification("late")), coap.ErrClosed)
+		<-res.writers
+
+		time.Sleep(64 * time.Second) // without Max-Age it is fresh for a minute
+		if len(res.writers) != 0 {
+			t.Error("registered again while the representation was fresh")
+		}
+		time.Sleep(12 * time.Second)
+		if len(res.writers) != 1 {
+			t.Errorf("%d new registrations when it was stale, want 1", len(res.writers))
+		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Observe: %v, want nil", err)
