@@ -354,6 +354,16 @@ func TestEraseOnTheWay(t *testing.T) {
 			t.Errorf("method %v: PRK_4e3m is left", m)
 		}
 		agree(t, f.sI, f.sR)
+
+		f = runFlow(t, p, 8) // without message_4
+		key4 = []secret.Bytes{f.sent.state.v.Load().prk4e3m.key, f.v3.state.v.Load().prk4e3m.key}
+		_, err := f.sent.WithoutMessage4()
+		must(t, err)
+		_, err = f.v3.WithoutMessage4()
+		must(t, err)
+		if !erased(key4) {
+			t.Errorf("method %v: PRK_4e3m is left without message_4", m)
+		}
 	}
 }
 
