@@ -33,17 +33,17 @@ func NewAssociation(cfg Config) (*Association, error) {
 	a := &Association{subject: cfg.Subject, id: set.recipient, onReplaced: cfg.OnReplaced}
 	a.own, a.peer = fingerprints(&set.params, &set.sender, &set.recipient)
 	m := newMaterial(&set.params, set.sender, set.recipient)
-	shared := set.settings
+	shared := set.shared()
 	if cfg.B2 == B2Off {
 		defer m.prk.Erase()
-	} else if a.b2, err = newB2(m, &shared, &cfg, set); err != nil {
+	} else if a.b2, err = newB2(m, shared, &cfg, set); err != nil {
 		return nil, err
 	}
 	switch {
 	case len(cfg.Resume) > 0:
-		err = a.resume(m, &shared, &cfg, set)
+		err = a.resume(m, shared, &cfg, set)
 	case cfg.B2 != B2Required:
-		err = a.begin(m, &shared, &cfg, set)
+		err = a.begin(m, shared, &cfg, set)
 	}
 	if err != nil {
 		return nil, err

@@ -195,8 +195,9 @@ func (a *Association) waits() bool {
 }
 
 // replaces reports whether c, which has just verified a request, should be replaced
-// before it is used on: that was asked for, or its Sender Key is spent. Then the
-// server begins the run.
+// before it is used on: that was asked for, its Sender Key is spent, or its Recipient
+// Key will be after a few more forgeries. Then the server begins the run. A client does
+// so earlier: not every peer expects it of a server.
 func (a *Association) replaces(c *Context) bool {
-	return a.b2.asked.Load() || c.spent()
+	return a.b2.asked.Load() || c.spent() || c.recipient.failed.Load() >= c.common.limits.Failures/4*3
 }

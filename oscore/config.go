@@ -146,9 +146,16 @@ type settings struct {
 	newAEAD                func(cose.Algorithm, []byte) (cipher.AEAD, error)
 }
 
+// defaultSettings are those of a Config that says nothing but the Params.
+var defaultSettings = settings{
+	alg: cose.AES_CCM_16_64_128, limits: Limits{}.defaults(cose.AES_CCM_16_64_128), window: defaultWindow,
+	nonceSize: 13, tagSize: 8, newAEAD: cose.Algorithm.NewAEAD,
+}
+
 // checked is a Config that was checked, with its defaults.
 type checked struct {
 	settings
+	isDefault         bool   // settings are the defaultSettings
 	params            Params // without slices of the caller
 	sender, recipient id
 	rand              io.Reader
@@ -204,8 +211,19 @@ func (cfg *Config) settings() (*checked, error) {
 	}
 	if c.newAEAD == nil {
 		c.newAEAD = cose.Algorithm.NewAEAD
+		d := &defaultSettings
+		c.isDefault = c.alg == d.alg && c.limits == d.limits && c.window == d.window && !c.ownPartialIV && !c.omitKIDC
 	}
 	return c, nil
+}
+
+// shared returns the settings for contexts to keep, without the rest.
+func (c *checked) shared() *settings {
+	if c.isDefault {
+		return &defaultSettings
+	}
+	set := c.settings
+	return &set
 }
 
 // ids checks the Sender and the Recipient ID (Section 3.3). That they differ is not

@@ -13,7 +13,7 @@ import (
 // A Context is a security context (Section 3.1): the Common, the Sender and the
 // Recipient Context. It is safe for concurrent use.
 type Context struct {
-	common    commonContext
+	common    *commonContext
 	sender    senderContext
 	recipient recipientContext
 	keys      keyring
@@ -30,13 +30,24 @@ const (
 	stepThird       // ID Context = R2 || R3: for requests #2, and in use once one is answered
 )
 
-// commonContext is the Common Context. What the contexts of an association share, such
-// as the algorithm, is in the settings; the Common IV is in the two nonce bases. The
-// Master Secret and Master Salt are not kept.
+// commonContext is the Common Context, which is immutable. What the contexts of an
+// association share, such as the algorithm, is in the settings; the Common IV is in the
+// two nonce bases. The Master Secret and Master Salt are not kept.
 type commonContext struct {
 	*settings
 	idContext []byte // nil is none
 }
+
+// newCommonContext keeps idContext. The common context that most peers have exists
+// once.
+func newCommonContext(set *settings, idContext []byte) *commonContext {
+	if set == &defaultSettings && idContext == nil {
+		return &defaultCommonContext
+	}
+	return &commonContext{set, idContext}
+}
+
+var defaultCommonContext = commonContext{settings: &defaultSettings}
 
 // senderContext is the Sender Context. Its key is in the keyring.
 type senderContext struct {
@@ -68,7 +79,7 @@ func NewContext(cfg Config) (*Context, error) {
 	}
 	m := newMaterial(&set.params, set.sender, set.recipient)
 	defer m.prk.Erase()
-	c, err := newContext(m, &set.settings, set.params.IDContext)
+	c, err := newContext(m, set.shared(), set.params.IDContext)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +92,7 @@ func NewContext(cfg Config) (*Context, error) {
 //spec:8613-3.1-1
 func newContext(m *material, set *settings, idContext []byte) (*Context, error) {
 	d := m.derive(idContext)
-	c := &Context{common: commonContext{settings: set, idContext: idContext}}
+	c := &Context{common: newCommonContext(set, idContext)}
 	c.sender.id, c.recipient.id = m.sender, m.recipient
 	c.sender.base = newNonceBase(d.commonIV, &m.sender)
 	c.recipient.base = newNonceBase(d.commonIV, &m.recipient)

@@ -17,9 +17,9 @@ type Contexts struct {
 	// without diagnostic payload (Appendix D.5.3).
 	Uniform bool
 
-	mu    sync.RWMutex                 // guards all below
-	byID  map[id]*Association          // the first of a list
-	owned map[fingerprint]*Association // by Sender Key
+	mu    sync.RWMutex             // guards all below
+	byID  map[id]*Association      // the first of a list
+	owned map[fingerprint]struct{} // the Sender Keys
 }
 
 const maxTries = 8
@@ -38,8 +38,10 @@ func (t *Contexts) Add(a *Association) error {
 	if a.isDiscarded() {
 		return ErrDiscarded
 	}
-	if t.owned[a.own] != nil || t.owned[a.peer] != nil {
-		return ErrKeyInUse
+	for _, key := range []fingerprint{a.own, a.peer} {
+		if _, used := t.owned[key]; used {
+			return ErrKeyInUse
+		}
 	}
 	for b := t.byID[a.id]; b != nil; b = b.next {
 		if sameBytes(b.base(), a.base()) {
@@ -47,11 +49,11 @@ func (t *Contexts) Add(a *Association) error {
 		}
 	}
 	if t.byID == nil {
-		t.byID, t.owned = map[id]*Association{}, map[fingerprint]*Association{}
+		t.byID, t.owned = map[id]*Association{}, map[fingerprint]struct{}{}
 	}
 	a.next = t.byID[a.id]
 	t.byID[a.id] = a
-	t.owned[a.own] = a
+	t.owned[a.own] = struct{}{}
 	return nil
 }
 
@@ -60,21 +62,21 @@ func (t *Contexts) Add(a *Association) error {
 func (t *Contexts) Remove(a *Association) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.owned[a.own] != a {
-		return false
+	first := t.byID[a.id]
+	at := &first
+	for *at != a {
+		if *at == nil {
+			return false
+		}
+		at = &(*at).next
+	}
+	*at, a.next = a.next, nil
+	if first == nil {
+		delete(t.byID, a.id)
+	} else {
+		t.byID[a.id] = first
 	}
 	delete(t.owned, a.own)
-	if first := t.byID[a.id]; first != a {
-		for first.next != a {
-			first = first.next
-		}
-		first.next = a.next
-	} else if a.next != nil {
-		t.byID[a.id] = a.next
-	} else {
-		delete(t.byID, a.id)
-	}
-	a.next = nil
 	return true
 }
 
@@ -202,9 +204,11 @@ func decrement(n *atomic.Uint64) {
 func (t *Contexts) Compact() {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	for _, a := range t.owned {
-		if c := a.current.Load(); c != nil {
-			c.keys.rest()
+	for _, a := range t.byID {
+		for ; a != nil; a = a.next {
+			if c := a.current.Load(); c != nil {
+				c.keys.rest()
+			}
 		}
 	}
 }

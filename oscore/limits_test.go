@@ -161,3 +161,29 @@ func TestSpentServerRenews(t *testing.T) {
 	finish(t, x, y)
 	roundTrip(t, c, s)
 }
+
+// TestAttackedServerRenews: forgeries use up the Recipient Key; the server begins a run
+// while it still can.
+func TestAttackedServerRenews(t *testing.T) {
+	c, s := b2Pair(t, B2Allowed, B2Allowed)
+	for range 3 {
+		before := s.Current()
+		for range 1 << 14 / 4 * 3 {
+			p, _, err := c.ProtectRequest(getRequest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.payload[0] ^= 1
+			if _, _, err := s.VerifyRequest(p); err != error(errDecrypt) {
+				t.Fatalf("forged request: %v, want %v", err, errDecrypt)
+			}
+		}
+		_, x, y, rounds := retried(t, c, s, getRequest)
+		if rounds != 2 || s.Current() == before {
+			t.Errorf("%d exchanges, want 2 and a new context", rounds)
+		}
+		finish(t, x, y)
+		assertSame(t, c, s)
+		roundTrip(t, c, s)
+	}
+}

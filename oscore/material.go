@@ -76,7 +76,8 @@ func appendInfo(dst, id, idContext []byte, alg cose.Algorithm, kind string, size
 
 // A fingerprint stands for one Sender Key: for the Master Secret, Master Salt, ID
 // Context and Sender ID that must be unique (Section 3.3). It tells nothing about them.
-type fingerprint [16]byte
+// That two of a million peers have the same by chance happens once in 30 million tables.
+type fingerprint [8]byte
 
 // fingerprints returns those of the Sender and of the Recipient Key of p.
 func fingerprints(p *Params, sender, recipient *id) (own, peer fingerprint) {

@@ -11,23 +11,23 @@ const (
 // Section 4.1.2.6. It accepts each number once, if it is above the highest one taken
 // minus its size.
 type window struct {
-	mu     sync.Mutex // guards all but size
+	mu  sync.Mutex // guards all but size
+	top uint64     // the highest number taken, if begun
+	// Number n is bit n%64 of word n/64 in a ring of at least size bits, of which those
+	// above top-size count: word alone, or wide for a window of more than 64.
+	word   uint64
+	wide   *[]uint64
 	size   uint16
-	lost   bool // it is not known what was received (Appendix B.1.2)
 	begun  bool
-	closed bool   // by suspend: nothing is taken any more
-	top    uint64 // the highest number taken, if begun
-	// bits holds number n in bit n%64 of word n/64%len: a ring of at least size bits,
-	// of which those above top-size count.
-	bits []uint64
-	word [1]uint64 // bits of a window that needs no more
+	lost   bool // it is not known what was received (Appendix B.1.2)
+	closed bool // by suspend: nothing is taken any more
 }
 
 func (w *window) init(size int) {
 	w.size = uint16(size)
-	w.bits = w.word[:]
 	if size > 64 {
-		w.bits = make([]uint64, (size+63)/64)
+		wide := make([]uint64, (size+63)/64)
+		w.wide = &wide
 	}
 }
 
@@ -69,9 +69,7 @@ func (w *window) recover(number uint64) bool {
 // fill makes number the top, and takes everything below.
 func (w *window) fill(number uint64) {
 	w.begun, w.top = true, number
-	for i := range w.bits {
-		w.bits[i] = ^uint64(0)
-	}
+	w.each(func(word *uint64) { *word = ^uint64(0) })
 }
 
 // fresh reports whether number was not received before.
@@ -99,9 +97,8 @@ func (w *window) mark(number uint64) {
 // slide makes number the top, and everything between the old top and it not
 // received.
 func (w *window) slide(number uint64) {
-	ring := uint64(len(w.bits)) * 64
-	if !w.begun || number-w.top >= ring {
-		clear(w.bits)
+	if !w.begun || number-w.top >= 64*w.ring() {
+		w.each(func(word *uint64) { *word = 0 })
 	} else {
 		for n := w.top + 1; n < number; n++ {
 			word, bit := w.at(n)
@@ -113,6 +110,26 @@ func (w *window) slide(number uint64) {
 	w.begun, w.top = true, number
 }
 
+// ring returns the number of words.
+func (w *window) ring() uint64 {
+	if w.wide == nil {
+		return 1
+	}
+	return uint64(len(*w.wide))
+}
+
 func (w *window) at(number uint64) (word *uint64, bit uint64) {
-	return &w.bits[number/64%uint64(len(w.bits))], 1 << (number % 64)
+	bit = 1 << (number % 64)
+	if w.wide == nil {
+		return &w.word, bit
+	}
+	return &(*w.wide)[number/64%w.ring()], bit
+}
+
+// each calls f with every word, in order.
+func (w *window) each(f func(word *uint64)) {
+	for i := range w.ring() {
+		word, _ := w.at(64 * i)
+		f(word)
+	}
 }

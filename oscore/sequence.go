@@ -21,21 +21,28 @@ const (
 // sequence is the Sender Sequence Number (Section 3.1) and the block of numbers that
 // may be used without asking the store (Appendix B.1.1).
 type sequence struct {
-	mu        sync.Mutex // guards all
+	mu        sync.Mutex // guards all but dry
 	next, end uint64     // the numbers that may be used: next..end-1
-	store     SequenceStore
-	block     uint64
-	floor     uint64      // no number below it is taken of the store
-	granted   bool        // the store gave a block
+	store     *reservations
 	dry       atomic.Bool // no number is left: next is above maxSequence
 	closed    bool        // by suspend
 }
 
+// reservations is a SequenceStore, and what it has said.
+type reservations struct {
+	SequenceStore
+	block   uint64 // how many numbers to ask for
+	floor   uint64 // no number below it is taken
+	granted bool   // there was a block
+}
+
+// init begins at 0, or where the store says.
 func (s *sequence) init(store SequenceStore) {
-	s.store, s.block, s.end = store, firstBlock, 0
 	if store == nil {
-		s.end = maxSequence + 1
+		s.store, s.end = nil, maxSequence+1
+		return
 	}
+	s.store, s.end = &reservations{SequenceStore: store, block: firstBlock}, 0
 }
 
 // take returns the next number, which nobody else has or gets.
@@ -81,29 +88,30 @@ func (s *sequence) exhausted() bool { return s.dry.Load() }
 //spec:8613-B.1.1-2
 func (s *sequence) reserve() error {
 	for range 3 { // a second time after a failure, a third for the store's own caution
-		if s.store == nil || s.next > maxSequence {
+		r := s.store
+		if r == nil || s.next > maxSequence {
 			return ErrSequence
 		}
-		first, err := s.store.Reserve(s.block)
+		first, err := r.Reserve(r.block)
 		if err != nil {
-			if s.granted {
-				s.floor = max(s.floor, s.end) + s.block
+			if r.granted {
+				r.floor = max(r.floor, s.end) + r.block
 			}
 			return fmt.Errorf("%w: %w", ErrSequence, err)
 		}
 		if first < s.end {
 			return fmt.Errorf("%w: the store went back", ErrSequence)
 		}
-		s.granted = true
+		r.granted = true
 		if first > maxSequence {
 			s.next, s.end = maxSequence+1, maxSequence+1
 			s.dry.Store(true)
 			return ErrSequence
 		}
-		s.end = min(first+s.block, maxSequence+1)
-		s.next = max(first, min(s.floor, s.end))
+		s.end = min(first+r.block, maxSequence+1)
+		s.next = max(first, min(r.floor, s.end))
 		if s.next < s.end {
-			s.block = min(2*s.block, lastBlock)
+			r.block = min(2*r.block, lastBlock)
 			return nil
 		}
 	}

@@ -67,9 +67,7 @@ func (w *window) suspend(b []byte) []byte {
 	b = cborseq.AppendUint(b, uint64(w.size))
 	b = cborseq.AppendUint(b, w.top)
 	var bits []byte
-	for _, word := range w.bits {
-		bits = binary.BigEndian.AppendUint64(bits, word)
-	}
+	w.each(func(word *uint64) { bits = binary.BigEndian.AppendUint64(bits, *word) })
 	return cborseq.AppendBytes(b, bits)
 }
 
@@ -130,7 +128,10 @@ func (a *Association) resume(m *material, shared *settings, cfg *Config, set *ch
 }
 
 func (s *sequence) resume(x *suspended) {
-	s.next, s.end, s.granted = x.next, x.end, s.store != nil && x.end > 0
+	s.next, s.end = x.next, x.end
+	if s.store != nil {
+		s.store.granted = x.end > 0
+	}
 	s.dry.Store(s.next > maxSequence)
 }
 
@@ -140,11 +141,12 @@ func (w *window) resume(x *suspended) {
 	w.lost, w.begun, w.top = x.lost, x.begun, x.top
 	switch {
 	case !x.begun:
-	case x.size != uint64(w.size) || len(x.bits) != 8*len(w.bits):
+	case x.size != uint64(w.size) || uint64(len(x.bits)) != 8*w.ring():
 		w.fill(x.top)
 	default:
-		for i := range w.bits {
-			w.bits[i] = binary.BigEndian.Uint64(x.bits[8*i:])
-		}
+		bits := x.bits
+		w.each(func(word *uint64) {
+			*word, bits = binary.BigEndian.Uint64(bits), bits[8:]
+		})
 	}
 }
