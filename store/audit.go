@@ -18,11 +18,11 @@ const hashSize = sha256.Size
 type Event struct {
 	Seq     int64 // 1 is the first; set by the store
 	At      time.Time
-	Kind    string            // such as token.issue
-	Actor   string            // who did it
-	Subject string            // to whom or what
+	Kind    string // such as token.issue
+	Actor   string // who did it
+	Subject string // to whom or what
 	Detail  map[string]string
-	Hash    []byte            // over the event and the hash before it, 32 bytes; set by the store
+	Hash    []byte // over the event and the hash before it, 32 bytes; set by the store
 }
 
 // A chain is the end of the audit log.
