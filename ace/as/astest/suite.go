@@ -39,6 +39,7 @@ func TestLedger(t *testing.T, open func(t *testing.T) as.Ledger) {
 		"DuplicateRace":      testDuplicateRace,
 		"Expires":            testExpires,
 		"Supersede":          testSupersede,
+		"Superseded":         testSuperseded,
 		"SupersedeRace":      testSupersedeRace,
 		"Servers":            testServers,
 		"LastIssued":         testLastIssued,
@@ -244,6 +245,22 @@ func testSupersede(t *testing.T, l as.Ledger) {
 	}
 }
 
+// testSuperseded: a token that was superseded is not live when its successor has
+// expired.
+func testSuperseded(t *testing.T, l as.Ledger) {
+	record(t, l, token(1, as.NewKey, "k1"))
+	short := token(2, as.SameKey, "k1")
+	short.Expires = start.Add(time.Minute)
+	record(t, l, short)
+	want(t, l, "k1", start, short)
+	notLive(t, l, "c", "rs", "k1", short.Expires)
+	late := token(3, as.SameKey, "k1")
+	late.IssuedAt = short.Expires
+	if err := l.Record(t.Context(), late); !errors.Is(err, as.ErrNotLive) {
+		t.Errorf("Record of an update of a superseded token: %v, want ErrNotLive", err)
+	}
+}
+
 func testSupersedeRace(t *testing.T, l as.Ledger) {
 	record(t, l, token(1, as.NewKey, "k1"))
 	errs := race(8, func(n int) error { return l.Record(t.Context(), token(byte(2+n), as.SameKey, "k1")) })
@@ -273,9 +290,12 @@ func testLastIssued(t *testing.T, l as.Ledger) {
 		t.Errorf("LastIssued of an empty ledger = %v, %v, want the zero time", got, err)
 	}
 	record(t, l, token(5, as.NewKey, "k1"))
-	record(t, l, token(3, as.NewKey, "k2"))
-	if got, err := l.LastIssued(t.Context()); err != nil || !got.Equal(start.Add(5*time.Second)) {
-		t.Errorf("LastIssued = %v, %v, want %v", got, err, start.Add(5*time.Second))
+	for _, c := range []struct{ n, want byte }{{3, 5}, {7, 7}, {6, 7}} {
+		record(t, l, token(c.n, as.NewKey, "k"+string('0'+rune(c.n))))
+		want := start.Add(time.Duration(c.want) * time.Second)
+		if got, err := l.LastIssued(t.Context()); err != nil || !got.Equal(want) {
+			t.Errorf("LastIssued = %v, %v, want %v", got, err, want)
+		}
 	}
 }
 
