@@ -33,8 +33,10 @@ type Requirement struct {
 
 var idForm = regexp.MustCompile(`^(\d{4,5})-([0-9A-Z]+(?:\.[0-9]+)*)-(\d+)$`)
 
-// RFC and Section are the parts of the id; Number is its last.
-func (r Requirement) RFC() string     { return idForm.FindStringSubmatch(r.ID)[1] }
+// RFC is the number of the RFC, from the id.
+func (r Requirement) RFC() string { return idForm.FindStringSubmatch(r.ID)[1] }
+
+// Section is the section of the RFC, from the id.
 func (r Requirement) Section() string { return idForm.FindStringSubmatch(r.ID)[2] }
 
 func (r Requirement) number() int {
@@ -122,7 +124,8 @@ func Find(root string) (map[string]*Places, error) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") ||
+			path == filepath.Join(root, "internal", "spec") { // it speaks of directives
 			return filepath.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(path, ".go") {
