@@ -369,6 +369,7 @@ func TestParseCCS(t *testing.T) {
 		"private key":      {mapOf(1, 2, -1, 1, -2, p.x, -3, p.y, -4, p.x), false, false, false},
 		"wrong y":          {mapOf(1, 2, -1, 1, -2, p.x, -3, p.x), false, false, false},
 		"short x":          {mapOf(1, 2, -1, 1, -2, p.x[1:], -3, p.y), false, false, false},
+		"x and y shifted":  {mapOf(1, 2, -1, 1, -2, p.x[:31], -3, append([]byte{p.x[31]}, p.y...)), false, false, false},
 		"not on the curve": {mapOf(1, 2, -1, 1, -2, vector.Bytes(t, badPoints[P256]["not on the curve"])), false, false, false},
 		"no x":             {mapOf(1, 2, -1, 1), false, false, false},
 		"no kty":           {mapOf(-1, 1, -2, p.x, -3, p.y), false, false, false},
