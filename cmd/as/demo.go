@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -29,12 +30,12 @@ func (c *demoCommand) Run(ctx context.Context, s cli.Streams) (err error) {
 	} else {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	return runDemo(ctx, dir, s.Out)
+	return runDemo(ctx, dir, s.Out, slog.New(slog.DiscardHandler))
 }
 
 // runDemo sets the stage in dir and runs the steps.
-func runDemo(ctx context.Context, dir string, out io.Writer) (err error) {
-	d, err := newDemo(ctx, dir, &tracer{w: out})
+func runDemo(ctx context.Context, dir string, out io.Writer, log *slog.Logger) (err error) {
+	d, err := newDemo(ctx, dir, &tracer{w: out}, log)
 	if err != nil {
 		return err
 	}

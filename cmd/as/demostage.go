@@ -45,10 +45,12 @@ permit (
 // demo is the stage: servers, clients, and what the steps hand on.
 type demo struct {
 	t              *tracer
+	log            *slog.Logger // of the authorization server
 	asAddr, rsAddr netip.AddrPort
 	rs             *acecoap.ResourceServer
 	rsIDs          *idalloc.Allocator
 	people         map[string]*credentials.Client
+	known          []*credentials.ResourceServer // what the resource server knows
 	value          value
 	servers        sync.WaitGroup
 	stop           context.CancelFunc
@@ -65,78 +67,75 @@ type actorOfDemo struct {
 	session *client.Session
 }
 
-func newDemo(ctx context.Context, dir string, t *tracer) (*demo, error) {
-	d := &demo{t: t, people: map[string]*credentials.Client{}, failed: make(chan error, 2)}
+func newDemo(ctx context.Context, dir string, t *tracer, log *slog.Logger) (*demo, error) {
+	d := &demo{t: t, log: log, people: map[string]*credentials.Client{}, failed: make(chan error, 2)}
 	ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
-	resourceServers, err := d.authorizationServer(ctx, dir)
-	if err != nil {
+	if err := d.authorizationServer(ctx, dir); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	if err := d.resourceServer(ctx, resourceServers); err != nil {
+	if err := d.resourceServer(ctx); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
 
 // authorizationServer does what init, rs add, client add and serve do.
-func (d *demo) authorizationServer(ctx context.Context, dir string) ([]*credentials.ResourceServer, error) {
+func (d *demo) authorizationServer(ctx context.Context, dir string) error {
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.asAddr = conn.LocalAddr().(*net.UDPAddr).AddrPort() //nolint:forcetypeassert // of a UDPConn
 	path, err := initialize(ctx, filepath.Join(dir, "as"), "coap://as.example", d.asAddr.String(), "")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "policy.cedar"), []byte(demoPolicy), 0o600); err != nil {
-		return nil, err
+		return err
 	}
 	cfg, db, err := (&configFlag{Config: path}).open(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	servers, err := d.register(ctx, db, cfg)
-	if err := errors.Join(err, db.Close()); err != nil {
-		return nil, err
+	if err := errors.Join(d.register(ctx, db, cfg), db.Close()); err != nil {
+		return err
 	}
-	a, err := newAuthority(ctx, path, cfg, slog.New(slog.DiscardHandler), func(next coap.Handler) coap.Handler {
+	a, err := newAuthority(ctx, path, cfg, d.log, func(next coap.Handler) coap.Handler {
 		return d.t.handler("as", next)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.servers.Go(func() { d.failed <- a.serve(ctx, conn, nil) })
-	return servers, nil
+	return nil
 }
 
-func (d *demo) register(ctx context.Context, db *store.Store, cfg config) ([]*credentials.ResourceServer, error) {
-	var servers []*credentials.ResourceServer
+func (d *demo) register(ctx context.Context, db *store.Store, cfg config) error {
 	for audience, lifetime := range map[string]time.Duration{demoAudience: 0, demoBrief: demoLifetime} {
 		r, err := addResourceServer(ctx, db, cfg, newResourceServer{name: audience, algorithm: "AES-CCM-16-64-128", lifetime: lifetime})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		servers = append(servers, r)
+		d.known = append(d.known, r)
 	}
 	for _, who := range []string{"alice", "bob"} {
 		c, err := addClient(ctx, db, cfg, newClient{name: who, renewal: "b2", groups: []string{"visitors"}})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		d.people[who] = c
 	}
-	return servers, nil
+	return nil
 }
 
 // resourceServer is the library use of a resource server.
-func (d *demo) resourceServer(ctx context.Context, known []*credentials.ResourceServer) error {
+func (d *demo) resourceServer(ctx context.Context) error {
 	var err error
 	if d.rsIDs, err = idalloc.New(idalloc.Config{Now: time.Now}); err != nil {
 		return err
 	}
-	tokens := rs.Config{Hints: ace.CreationHints{AS: known[0].AS, Audience: demoAudience}}
-	for _, k := range known {
+	tokens := rs.Config{Hints: ace.CreationHints{AS: d.known[0].AS, Audience: demoAudience}}
+	for _, k := range d.known {
 		algorithm, err := k.TokenKey.COSE()
 		if err != nil {
 			return err
