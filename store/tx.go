@@ -46,7 +46,7 @@ func scanRows(rows *sql.Rows, err error) func(func(scan func(...any) error) erro
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			if err := f(rows.Scan); err != nil {
 				return err

@@ -32,7 +32,7 @@ type writer struct {
 
 // A request is a change that somebody waits for.
 type request struct {
-	ctx    context.Context
+	gone   func() error // why its caller does not want it any more, or nil
 	do     func(*tx) error
 	taken  atomic.Bool
 	result chan error // has room for the one result
@@ -51,7 +51,7 @@ func (w *writer) submit(ctx context.Context, do func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := &request{ctx: ctx, do: do, result: make(chan error, 1)}
+	r := &request{gone: ctx.Err, do: do, result: make(chan error, 1)}
 	select {
 	case w.requests <- r:
 	case <-ctx.Done():
@@ -113,7 +113,7 @@ func (w *writer) group(first *request) {
 		if !r.taken.CompareAndSwap(false, true) {
 			continue // its caller has gone
 		}
-		refused := r.ctx.Err()
+		refused := r.gone()
 		if refused == nil && err == nil {
 			refused, err = w.part(r.do)
 		}
