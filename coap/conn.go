@@ -93,6 +93,8 @@ func newConn(f framer, cfg ConnConfig) *Conn {
 	// BERT (RFC 8323, Sections 5.3.1, 5.3.2 and 6).
 	//spec:8323-3.3-1
 	//spec:8323-3.3-2
+	//spec:8323-4.3-1
+	//spec:8323-5.3-1
 	if err := c.f.writeMessage(codeCSM, nil, Options{{4, nil}}, nil); err != nil {
 		c.fail(err)
 	}
@@ -122,6 +124,7 @@ func (c *Conn) run() {
 
 // fail ends the connection, for a reason.
 func (c *Conn) fail(err error) {
+	//spec:8323-7.4-2
 	c.closeOnce.Do(func() {
 		if errors.Is(err, io.EOF) {
 			err = ErrClosed
@@ -153,6 +156,7 @@ func (c *Conn) handle(m *message) error {
 		return errSetup
 	}
 	switch {
+	//spec:8323-5.4-1
 	case m.code == Empty: //spec:8323-3.4-1
 		return nil
 	case m.code.IsRequest():
@@ -171,6 +175,7 @@ func (c *Conn) handle(m *message) error {
 func (c *Conn) signal(m *message) error {
 	for i := range m.options {
 		if m.options[i].ID.Critical() {
+			//spec:8323-5.4-3
 			return errFormat //spec:8323-5.2-1
 		}
 	}
@@ -332,6 +337,7 @@ func (b bareConn) Observe(ctx context.Context, r *Request, notify func(*Response
 		if err != nil {
 			return err
 		}
+		//spec:8323-7.1-1
 		notify(resp)
 		if !resp.Options.Has(Observe) || !resp.Code.IsSuccess() {
 			return nil

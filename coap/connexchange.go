@@ -150,6 +150,7 @@ func (x *connExchange) write(resp *Response, observe bool) error {
 		}
 	}
 	//spec:8323-3.3-4
+	//spec:8323-4.3-2
 	err := x.c.f.writeMessage(resp.Code, []byte(x.token), options, resp.Payload)
 	if err != nil && !errors.Is(err, ErrTooLarge) && !errors.Is(err, ErrBadRequest) {
 		x.c.fail(err)

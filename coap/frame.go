@@ -146,6 +146,7 @@ func appendFrame(dst []byte, code Code, token []byte, options Options, payload [
 	n := len(m) - headerSize - extended - len(token)
 	at := len(dst)
 	dst = append(dst, tkl)
+	//spec:8323-4.2-1
 	if length {
 		var nibble byte
 		if n >= 65805 {

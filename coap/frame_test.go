@@ -35,6 +35,10 @@ func TestFrames(t *testing.T) {
 			}
 		}
 	}
+	//spec:8323-4.2-1
+	if b, _ := appendFrame(nil, Valid, []byte{0x7f}, nil, []byte("payload"), false); string(b) != "\x01\x43\x7f\xffpayload" {
+		t.Errorf("WebSocket message: got %x", b)
+	}
 	// RFC 8323, Figure 5.
 	if b, _ := appendFrame(nil, Valid, []byte{0x7f}, nil, nil, true); string(b) != "\x01\x43\x7f" {
 		t.Errorf("got %x", b)

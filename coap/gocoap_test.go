@@ -24,6 +24,7 @@ type store struct {
 	mu        sync.Mutex
 	body      []byte
 	observers []func([]byte)
+	last      func(*coap.Response) error // of the latest observer
 }
 
 func (s *store) put(b []byte) {
@@ -52,6 +53,7 @@ func (s *store) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 	if v, ok := r.Options.Uint(coap.Observe); ok && v == 0 {
 		resp.Options.AddUint(coap.Observe, 0)
 		s.mu.Lock()
+		s.last = w.Respond
 		s.observers = append(s.observers, func(b []byte) {
 			note := &coap.Response{Code: coap.Content, Payload: b}
 			note.Options.AddUint(coap.ContentFormat, 42)

@@ -65,7 +65,7 @@ func DialTCP(ctx context.Context, address string, config *tls.Config, cfg ConnCo
 	}
 	if config != nil {
 		config = config.Clone()
-		config.NextProtos = []string{"coap"}
+		config.NextProtos = []string{"coap"} //spec:8323-8.2-2
 		if config.ServerName == "" {
 			config.ServerName, _, _ = net.SplitHostPort(address)
 		}
@@ -74,13 +74,22 @@ func DialTCP(ctx context.Context, address string, config *tls.Config, cfg ConnCo
 			_ = conn.Close()
 			return nil, fmt.Errorf("handshake: %w", err)
 		}
+		//spec:8323-8.2-3
+		//spec:8323-8.2-4
+		if _, port, _ := net.SplitHostPort(address); port != "5684" && t.ConnectionState().NegotiatedProtocol != "coap" {
+			_ = t.Close()
+			return nil, fmt.Errorf("handshake: %w", errProtocol)
+		}
 		conn = t
 	}
 	return NewConn(conn, cfg), nil
 }
 
+var errProtocol = errors.New("coap: the server does not speak CoAP")
+
 // A StreamServer serves a Handler over TCP, or over TLS on the listener of
-// package tls (RFC 8323). Its fields are not changed once it serves.
+// package tls, whose configuration has "coap" among its NextProtos (RFC 8323,
+// Section 8.2). Its fields are not changed once it serves.
 type StreamServer struct {
 	// Config is the configuration of each connection.
 	Config ConnConfig

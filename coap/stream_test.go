@@ -89,6 +89,8 @@ func exercise(t *testing.T, c *coap.Conn, s *store) {
 			t.Fatalf("no notification of %d bytes", n)
 		}
 	}
+	//spec:8323-7.1-1
+	//spec:8323-7.4-1
 	ocancel()
 	if err := <-observed; err != nil {
 		t.Error(err)
@@ -96,6 +98,11 @@ func exercise(t *testing.T, c *coap.Conn, s *store) {
 	if err := c.Ping(ctx); err != nil {
 		t.Errorf("ping: %v", err)
 	}
+	s.mu.Lock()
+	if err := s.last(notification("x")); !errors.Is(err, coap.ErrClosed) {
+		t.Errorf("after deregistration: got %v", err)
+	}
+	s.mu.Unlock()
 	bad := coap.NewRequest(coap.GET, "/x")
 	bad.Options.Add(9999, nil)
 	if resp, err := c.Do(ctx, bad); err != nil || resp.Code != coap.BadOption {
@@ -105,12 +112,34 @@ func exercise(t *testing.T, c *coap.Conn, s *store) {
 
 func TestTCP(t *testing.T) {
 	s := &store{body: []byte("first")}
-	c, err := coap.DialTCP(context.Background(), serveTCP(t, nil, coap.ConnConfig{Handler: s}), nil, coap.ConnConfig{})
+	address := serveTCP(t, nil, coap.ConnConfig{Handler: s})
+	c, err := coap.DialTCP(context.Background(), address, nil, coap.ConnConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	exercise(t, c, s)
+}
+
+// TestTCPObserverGone: the end of a connection ends its observations.
+func TestTCPObserverGone(t *testing.T) {
+	s := new(subject)
+	c, err := coap.DialTCP(context.Background(), serveTCP(t, nil, coap.ConnConfig{Handler: s}), nil, coap.ConnConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, done := make(chan bool, 1), make(chan error)
+	go func() {
+		done <- c.Observe(context.Background(), coap.NewRequest(coap.GET, "/x"), func(*coap.Response) { seen <- true })
+	}()
+	<-seen
+	_, ctx := s.last()
+	_ = c.Close()
+	//spec:8323-7.4-2
+	<-ctx.Done()
+	if err := <-done; !errors.Is(err, coap.ErrClosed) {
+		t.Errorf("client: got %v", err)
+	}
 }
 
 // certificate returns a self-signed certificate and a pool that trusts it.
@@ -171,6 +200,16 @@ func TestTLS(t *testing.T) {
 		_ = c.Close()
 		t.Error("an unknown server was accepted")
 	}
+	//spec:8323-8.2-2
+	//spec:8323-8.2-3
+	//spec:8323-8.2-4
+	for _, protocols := range [][]string{nil, {"h2"}} {
+		other := serveTCP(t, &tls.Config{Certificates: []tls.Certificate{server}, NextProtos: protocols}, coap.ConnConfig{Handler: &m})
+		if c, err := coap.DialTCP(context.Background(), other, &tls.Config{RootCAs: trustServer}, coap.ConnConfig{}); err == nil {
+			_ = c.Close()
+			t.Errorf("server of %v accepted", protocols)
+		}
+	}
 }
 
 func TestWebSocket(t *testing.T) {
@@ -223,6 +262,12 @@ func TestStreamMessages(t *testing.T) {
 	_, do := rawTCP(t, coap.ConnConfig{Handler: respond(coap.Content, 20)})
 	//spec:8323-3.3-1
 	//spec:8323-3.3-2
+	//spec:8323-4.3-1
+	//spec:8323-5.3-1
+	//spec:8323-3.3-4
+	//spec:8323-4.3-2
+	//spec:8323-5.4-1
+	//spec:8323-5.4-3
 	do("00e1", "10e140") // CSM, with Block-Wise-Transfer
 	do("00")             // the first half of an Empty message
 	//spec:8323-3.4-1
@@ -234,6 +279,7 @@ func TestStreamMessages(t *testing.T) {
 	do("01e3aa") // a Pong nobody waits for
 	do("0141aa") // a response nobody waits for
 	do("00e9")   // an unknown signal
+	do("20e18100", "")
 	do("00e1"+"0101ab", "d108"+"45"+"ab"+"ff"+hex.EncodeToString(pattern(20)))
 }
 
