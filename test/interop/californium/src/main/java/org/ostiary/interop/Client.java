@@ -1,8 +1,9 @@
 package org.ostiary.interop;
 
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -14,59 +15,114 @@ import org.eclipse.californium.core.CoapResponse;
 import org.eclipse.californium.core.coap.CoAP.Code;
 import org.eclipse.californium.core.coap.CoAP.ResponseCode;
 import org.eclipse.californium.core.coap.Request;
+import org.eclipse.californium.core.coap.Response;
+import org.eclipse.californium.core.network.CoapEndpoint;
+import org.eclipse.californium.core.observe.NotificationListener;
 import org.eclipse.californium.oscore.ContextRederivation.PHASE;
 import org.eclipse.californium.oscore.HashMapCtxDB;
 import org.eclipse.californium.oscore.OSCoreCoapStackFactory;
 import org.eclipse.californium.oscore.OSCoreCtx;
 
 /**
- * The client's cases, in their order. Each prints one line of JSON:
- * {"case":..,"ok":..,"detail":..}.
+ * A client that runs the cases it reads from standard input, one name a line,
+ * in the order in which they come: each answers with one line, "passed" or
+ * "failed" and what went wrong. The value of /value is "initial" before the
+ * first.
  */
 final class Client {
 	private static final long TIMEOUT = 20_000;
 
 	private final HashMapCtxDB db = new HashMapCtxDB();
+	private final CoapClient client = new CoapClient();
+	private final CoapEndpoint endpoint;
 	private final String uri;
-	private boolean passed = true;
+	private String value = "initial";
 
 	Client(Arguments arguments) throws Exception {
 		uri = arguments.text("--uri");
 		db.addContext(uri, arguments.context(true));
 		OSCoreCoapStackFactory.useAsDefault(db);
+		endpoint = CoapEndpoint.builder().build();
+		endpoint.start();
+		client.setEndpoint(endpoint);
+		client.setTimeout(TIMEOUT);
 	}
 
-	private interface Case {
-		/** @return null, or what went wrong */
-		String run() throws Exception;
-	}
-
-	boolean run() {
-		check("get", () -> expect(send(Code.GET, "/value", null), ResponseCode.CONTENT, "initial"));
-		check("put", () -> {
-			String wrong = expect(send(Code.PUT, "/value", text("changed")), ResponseCode.CHANGED, "");
-			return wrong != null ? wrong : expect(send(Code.GET, "/value", null), ResponseCode.CONTENT, "changed");
-		});
-		check("observe", this::observe);
-		check("block-wise-4-KiB", this::large);
-		check("outside-the-scope", () -> expect(send(Code.GET, "/secret", null), ResponseCode.FORBIDDEN, null));
-		check("uncovered-method", () -> expect(send(Code.DELETE, "/value", null), ResponseCode.METHOD_NOT_ALLOWED, null));
-		check("b2-by-the-client", this::rederive);
-		check("get-after-b2", () -> expect(send(Code.GET, "/value", null), ResponseCode.CONTENT, "two"));
-		check("b2-again", this::rederive);
-		return passed;
-	}
-
-	private void check(String name, Case c) {
-		String wrong;
-		try {
-			wrong = c.run();
-		} catch (Exception e) {
-			wrong = e.toString();
+	void run() throws Exception {
+		BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
+		Main.say("ready");
+		for (String name = in.readLine(); name != null; name = in.readLine()) {
+			String wrong;
+			try {
+				wrong = run(name);
+			} catch (Exception e) {
+				wrong = e.toString();
+			}
+			Main.say(wrong == null ? "passed" : "failed " + wrong.replace('\n', ' '));
 		}
-		passed &= wrong == null;
-		System.out.printf("{\"case\":\"%s\",\"ok\":%b,\"detail\":\"%s\"}%n", name, wrong == null,
-				wrong == null ? "" : wrong.replace('"', '\''));
+		client.shutdown();
+		endpoint.destroy();
+	}
+
+	/** @return null, or what went wrong */
+	private String run(String name) throws Exception {
+		return switch (name) {
+		case "get" -> get();
+		case "put" -> {
+			String wrong = put("changed");
+			yield wrong != null ? wrong : get();
+		}
+		case "observe" -> observe("one", "two");
+		case "block-wise-put" -> expect(send(Code.PUT, "/large", body()), ResponseCode.CHANGED, "");
+		case "block-wise-get" -> {
+			CoapResponse response = send(Code.GET, "/large", null);
+			String wrong = expect(response, ResponseCode.CONTENT, null);
+			yield wrong != null || Arrays.equals(body(), response.getPayload()) ? wrong
+					: "got " + response.getPayload().length + " other bytes";
+		}
+		case "outside-the-scope" -> expect(send(Code.GET, "/secret", null), ResponseCode.FORBIDDEN, null);
+		case "uncovered-method" ->
+			expect(send(Code.DELETE, "/value", null), ResponseCode.METHOD_NOT_ALLOWED, null);
+		case "b2-by-the-client", "b2-again" -> {
+			byte[] before = key();
+			db.getContext(uri).setContextRederivationPhase(PHASE.CLIENT_INITIATE);
+			String wrong = get();
+			yield wrong != null ? wrong : renewed(before);
+		}
+		case "b2-by-the-server" -> {
+			// Californium gives the 4.01 to the application, which asks again.
+			byte[] before = key();
+			String wrong = expect(send(Code.GET, "/value", null), ResponseCode.UNAUTHORIZED, null);
+			wrong = wrong != null ? wrong : get();
+			yield wrong != null ? wrong : renewed(before);
+		}
+		case "get-after-b2" -> get();
+		case "put-after-b2" -> {
+			String wrong = put("renewed");
+			yield wrong != null ? wrong : get();
+		}
+		case "observe-after-b2" -> observe("three", "four");
+		default -> "there is no such case";
+		};
+	}
+
+	private String get() throws Exception {
+		return expect(send(Code.GET, "/value", null), ResponseCode.CONTENT, value);
+	}
+
+	private String put(String to) throws Exception {
+		String wrong = expect(send(Code.PUT, "/value", text(to)), ResponseCode.CHANGED, "");
+		value = wrong == null ? to : value;
+		return wrong;
+	}
+
+	/** A body of 4 KiB, every block of which differs. */
+	private static byte[] body() {
+		byte[] body = new byte[4096];
+		for (int i = 0; i < body.length; i++) {
+			body[i] = (byte) (i * 7 + i / 256);
+		}
+		return body;
 	}
 
 	private static byte[] text(String s) {
@@ -84,64 +140,69 @@ final class Client {
 	}
 
 	private CoapResponse send(Code code, String path, byte[] payload) throws Exception {
-		CoapClient client = new CoapClient();
-		client.setTimeout(TIMEOUT);
-		try {
-			return client.advanced(request(code, path, payload));
-		} finally {
-			client.shutdown();
-		}
+		return client.advanced(request(code, path, payload));
 	}
 
 	/** @param payload null: any */
 	private static String expect(CoapResponse response, ResponseCode code, String payload) {
-		if (response == null) {
-			return "no response";
+		return response == null ? "no response" : expect(response.advanced(), code, payload);
+	}
+
+	private static String expect(Response response, ResponseCode code, String payload) {
+		if (!response.getOptions().hasOscore()) {
+			return "the response is not protected: " + response.getCode();
 		}
 		if (response.getCode() != code) {
 			return "got " + response.getCode() + ", want " + code;
 		}
-		if (!response.advanced().getOptions().hasOscore()) {
-			return "the response is not protected";
-		}
-		if (payload != null && !payload.equals(response.getResponseText())) {
-			return "got " + response.getResponseText() + ", want " + payload;
+		if (payload != null && !payload.equals(response.getPayloadString())) {
+			return "got " + response.getPayloadString() + ", want " + payload;
 		}
 		return null;
 	}
 
-	private String observe() throws Exception {
+	/**
+	 * Takes the notifications from the endpoint, before CoapClient puts them in
+	 * order: it does so by the inner Observe option, which is empty in all of
+	 * them (RFC 8613, Section 4.1.3.5.2), and would drop all but the first
+	 * response for 128 seconds.
+	 */
+	private String observe(String... values) throws Exception {
 		BlockingQueue<String> seen = new LinkedBlockingQueue<>();
-		CoapClient client = new CoapClient();
-		client.setTimeout(TIMEOUT);
+		NotificationListener notified = (request, response) -> see(seen, response);
+		endpoint.addNotificationListener(notified);
 		Request request = request(Code.GET, "/value", null);
 		request.setObserve();
 		CoapObserveRelation relation = client.observeAndWait(request, new CoapHandler() {
+			private boolean first = true;
+
 			@Override
 			public void onLoad(CoapResponse response) {
-				seen.add(response.getResponseText());
+				if (first || !response.advanced().isNotification()) {
+					first = false;
+					see(seen, response.advanced());
+				}
 			}
 
 			@Override
 			public void onError() {
-				seen.add("error");
+				seen.add("an error");
 			}
 		});
-		try {
-			String wrong = next(seen, "changed");
-			for (String value : new String[] { "one", "two" }) {
-				if (wrong == null) {
-					wrong = expect(send(Code.PUT, "/value", text(value)), ResponseCode.CHANGED, "");
-				}
-				if (wrong == null) {
-					wrong = next(seen, value);
-				}
-			}
-			return wrong;
-		} finally {
-			relation.proactiveCancel();
-			client.shutdown();
+		String wrong = next(seen, value);
+		for (int i = 0; i < values.length && wrong == null; i++) {
+			wrong = put(values[i]);
+			wrong = wrong != null ? wrong : next(seen, values[i]);
 		}
+		relation.proactiveCancel();
+		wrong = wrong != null ? wrong : next(seen, value); // the answer to the cancellation
+		endpoint.removeNotificationListener(notified);
+		return wrong;
+	}
+
+	private static void see(BlockingQueue<String> seen, Response response) {
+		String wrong = expect(response, ResponseCode.CONTENT, null);
+		seen.add(wrong == null ? response.getPayloadString() : wrong);
 	}
 
 	private static String next(BlockingQueue<String> seen, String want) throws InterruptedException {
@@ -149,36 +210,15 @@ final class Client {
 		return want.equals(got) ? null : "notified of " + got + ", want " + want;
 	}
 
-	private String large() throws Exception {
-		byte[] body = new byte[4096];
-		for (int i = 0; i < body.length; i++) {
-			body[i] = (byte) (i * 7);
-		}
-		String wrong = expect(send(Code.PUT, "/large", body), ResponseCode.CHANGED, "");
-		if (wrong != null) {
-			return "PUT: " + wrong;
-		}
-		CoapResponse response = send(Code.GET, "/large", null);
-		wrong = expect(response, ResponseCode.CONTENT, null);
-		if (wrong != null) {
-			return "GET: " + wrong;
-		}
-		return Arrays.equals(body, response.getPayload()) ? null
-				: "got back " + response.getPayload().length + " other bytes";
+	private byte[] key() throws Exception {
+		return db.getContext(uri).getSenderKey();
 	}
 
-	private String rederive() throws Exception {
-		OSCoreCtx before = db.getContext(uri);
-		String keyBefore = HexFormat.of().formatHex(before.getSenderKey());
-		before.setContextRederivationPhase(PHASE.CLIENT_INITIATE);
-		String wrong = expect(send(Code.GET, "/value", null), ResponseCode.CONTENT, "two");
-		if (wrong != null) {
-			return wrong;
+	private String renewed(byte[] before) throws Exception {
+		OSCoreCtx ctx = db.getContext(uri);
+		if (ctx.getContextRederivationPhase() != PHASE.INACTIVE) {
+			return "still in " + ctx.getContextRederivationPhase();
 		}
-		OSCoreCtx after = db.getContext(uri);
-		if (after.getContextRederivationPhase() != PHASE.INACTIVE) {
-			return "still in " + after.getContextRederivationPhase();
-		}
-		return keyBefore.equals(HexFormat.of().formatHex(after.getSenderKey())) ? "the sender key is the old one" : null;
+		return Arrays.equals(before, ctx.getSenderKey()) ? "the sender key is the old one" : null;
 	}
 }

@@ -14,17 +14,23 @@ public final class Main {
 		Configuration config = Configuration.createStandardWithoutFile();
 		config.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, 16384);
 		config.set(CoapConfig.PREFERRED_BLOCK_SIZE, 512);
-		config.set(CoapConfig.MAX_MESSAGE_SIZE, 1024);
+		config.set(CoapConfig.MAX_MESSAGE_SIZE, 512); // more than that goes block-wise
 		Configuration.setStandard(config);
-		String role = args.length == 0 ? "" : args[0];
 		Arguments arguments = new Arguments(args, 1);
-		switch (role) {
-		case "client" -> System.exit(new Client(arguments).run() ? 0 : 1);
+		switch (args.length == 0 ? "" : args[0]) {
+		case "client" -> new Client(arguments).run();
 		case "server" -> new Server(arguments).run();
 		default -> {
 			System.err.println("usage: client|server --name value ..");
 			System.exit(2);
 		}
 		}
+		System.exit(0);
+	}
+
+	/** Writes one line to whoever has started this process. */
+	static void say(String line) {
+		System.out.println(line);
+		System.out.flush();
 	}
 }

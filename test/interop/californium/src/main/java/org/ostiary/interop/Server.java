@@ -4,22 +4,24 @@ import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 
+import org.eclipse.californium.core.CoapResource;
 import org.eclipse.californium.core.CoapServer;
 import org.eclipse.californium.core.coap.CoAP.ResponseCode;
+import org.eclipse.californium.core.coap.Response;
 import org.eclipse.californium.core.network.CoapEndpoint;
+import org.eclipse.californium.core.network.Exchange;
 import org.eclipse.californium.core.server.resources.CoapExchange;
 import org.eclipse.californium.oscore.ContextRederivation.PHASE;
 import org.eclipse.californium.oscore.HashMapCtxDB;
 import org.eclipse.californium.oscore.OSCoreCoapStackFactory;
 import org.eclipse.californium.oscore.OSCoreCtx;
-import org.eclipse.californium.oscore.OSCoreResource;
 
 /**
- * A server with the resources /value (observable) and /large. It prints
- * "ready" and its port, then obeys lines on standard input: "lose" makes it
- * run Appendix B.2 on the next request, "key" prints a digest-like prefix of
- * the recipient key in use, "quit" ends it.
+ * A server with the observable resources /value and /large. It says "ready"
+ * and its port, then obeys the lines on standard input: "lose" makes it run
+ * Appendix B.2 on the next request, "phase" tells where it stands.
  */
 final class Server {
 	private final HashMapCtxDB db = new HashMapCtxDB();
@@ -34,43 +36,50 @@ final class Server {
 		db.addContext(arguments.context(false));
 		OSCoreCoapStackFactory.useAsDefault(db);
 		CoapEndpoint endpoint = CoapEndpoint.builder()
-				.setInetSocketAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), arguments.number("--port")))
-				.build();
+				.setInetSocketAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).build();
 		CoapServer server = new CoapServer();
 		server.addEndpoint(endpoint);
-		server.add(new Stored("value", "initial".getBytes()));
+		server.add(new Stored("value", "initial".getBytes(StandardCharsets.UTF_8)));
 		server.add(new Stored("large", new byte[0]));
 		server.start();
-		say("ready " + endpoint.getAddress().getPort());
+		Main.say("ready " + endpoint.getAddress().getPort());
 		BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
-		for (String line = in.readLine(); line != null && !line.equals("quit"); line = in.readLine()) {
+		for (String line = in.readLine(); line != null; line = in.readLine()) {
 			OSCoreCtx ctx = db.getContext(recipient);
 			switch (line) {
 			case "lose" -> {
 				ctx.setContextRederivationPhase(PHASE.SERVER_INITIATE);
-				say("lost");
+				Main.say("lost");
 			}
-			case "phase" -> say(ctx.getContextRederivationPhase().toString());
-			default -> say("what? " + line);
+			case "phase" -> Main.say(ctx.getContextRederivationPhase().toString());
+			default -> Main.say("there is no such command");
 			}
 		}
 		server.destroy();
-		System.exit(0);
 	}
 
-	private static void say(String line) {
-		System.out.println(line);
-		System.out.flush();
-	}
-
-	private static final class Stored extends OSCoreResource {
-		private byte[] value;
+	/**
+	 * A resource for protected requests only. It is no OSCoreResource: that
+	 * forgets, after the first response, that the request was protected, and
+	 * ends every observation with 4.01 at the first notification.
+	 */
+	private static final class Stored extends CoapResource {
+		private volatile byte[] value;
 
 		Stored(String name, byte[] value) {
 			super(name, true);
 			this.value = value;
 			setObservable(true);
 			getAttributes().setObservable();
+		}
+
+		@Override
+		public void handleRequest(Exchange exchange) {
+			if (exchange.getCryptographicContextID() == null) {
+				exchange.sendResponse(new Response(ResponseCode.UNAUTHORIZED));
+				return;
+			}
+			super.handleRequest(exchange);
 		}
 
 		@Override

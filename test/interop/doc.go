@@ -1,0 +1,12 @@
+// Package interop is what the live runs against other implementations share.
+//
+//	client ---- Relay ---- server        a live run, with a peer on one side
+//	              |
+//	          Transcript                 recorded in testdata/ of the peer's folder
+//	              |
+//	            Replay                   offline, by package oscore
+//
+// Each peer has a folder here with a run.sh, which installs the peer, runs the
+// cases of its expect.json and prints, as its last line, how many passed,
+// failed and were skipped.
+package interop

@@ -1,0 +1,81 @@
+package interop
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write docs/reference/interop.md anew")
+
+const page = "../../docs/reference/interop.md"
+
+const head = `# Interoperability
+
+Generated from ` + "`test/interop/*/expect.json`" + ` and the recorded results by ` + "`go test ./test/interop -run Matrix -update`" + `.
+
+` + "`make interop`" + ` runs each case below against the real peer over UDP on loopback; it installs the peer from its
+registry, and fails if a case fails or the peer cannot run. ` + "`test/interop/run.sh -update`" + ` also records the runs, with the
+parameters of their security contexts, in ` + "`test/interop/*/testdata/`" + `.
+
+` + "`go test ./test/interop/...`" + `, a part of ` + "`make check`" + `, replays the recordings without the peers: package ` + "`oscore`" + ` takes the
+part of both endpoints. What the client sent has to come out byte for byte when our client protects what was inside, Appendix
+B.2 included; likewise what our server sent. Every message has to verify, and its inside has to be what was recorded.
+
+`
+
+// TestMatrix compares docs/reference/interop.md with the recorded results.
+func TestMatrix(t *testing.T) {
+	got := bytes.NewBufferString(head)
+	peers, err := filepath.Glob("*/expect.json")
+	if err != nil || len(peers) == 0 {
+		t.Fatalf("peers: %v, %v", peers, err)
+	}
+	for _, expect := range peers {
+		p, err := LoadJSON[Peer](expect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := LoadJSON[Results](filepath.Join(filepath.Dir(expect), "testdata", "results.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := WriteMatrix(got, &p, results); err != nil {
+			t.Error(err)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(page, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("%s is out of date: run go test ./test/interop -run Matrix -update", page)
+	}
+}
+
+func TestMatrixRefusesGaps(t *testing.T) {
+	peer := Peer{Peer: "P", Version: "1", Runs: []Run{{Name: "r", Cases: []Case{{Name: "a"}, {Name: "b", Skip: "no time"}}}}}
+	for name, c := range map[string]struct {
+		results map[string]string
+		good    bool
+	}{
+		"complete":                {map[string]string{"a": Passed, "b": Skipped}, true},
+		"no result":               {map[string]string{"b": Skipped}, false},
+		"result of another case":  {map[string]string{"c": Passed, "b": Skipped}, false},
+		"skipped without reason":  {map[string]string{"a": Skipped, "b": Skipped}, false},
+		"reason, but not skipped": {map[string]string{"a": Passed, "b": Passed}, false},
+	} {
+		var out strings.Builder
+		if err := WriteMatrix(&out, &peer, Results{"r": c.results}); (err == nil) != c.good {
+			t.Errorf("%s: error %v, want one: %t", name, err, !c.good)
+		}
+	}
+}
