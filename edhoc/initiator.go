@@ -221,30 +221,17 @@ func (m *ReceivedMessage2) Verify(candidates ...*Credential) (*VerifiedMessage2,
 	if len(candidates) == 0 {
 		return nil, unknown(s.m.idCredR, "5.3.3")
 	}
-	//spec:9528-3.5.3-1
-	for _, cred := range candidates {
-		v, err := s.verify(cred)
-		if err != nil {
-			return nil, err
-		}
-		if v != nil {
-			return v, nil
-		}
-	}
-	return nil, refuse("5.3.3", "Signature_or_MAC_2 does not verify", nil)
+	return attempt(&s.run, candidates, s.method.staticDH(responder), "5.3.3", s.verify)
 }
 
-// verify tries one credential; nil, nil says that it does not prove right.
-func (s *rcvdM2) verify(cred *Credential) (*VerifiedMessage2, error) {
+// verify tries one credential; nil says that it does not prove right.
+func (s *rcvdM2) verify(cred *Credential) *VerifiedMessage2 {
 	static := s.method.staticDH(responder)
-	if ok, err := s.candidate(cred, static); !ok {
-		return nil, err
-	}
 	var gRX secret.Bytes
 	if static {
 		var err error
 		if gRX, err = cred.key.point.ecdh(s.own.private); err != nil {
-			return nil, nil
+			return nil
 		}
 	}
 	key := s.prk2e.prk3e2m(s.th2, gRX)
@@ -255,11 +242,11 @@ func (s *rcvdM2) verify(cred *Credential) (*VerifiedMessage2, error) {
 	}
 	if !claim.check(key.prk, s.m.proof2) {
 		key.erase()
-		return nil, nil
+		return nil
 	}
 	v := &VerifiedMessage2{Exchange: s.exchange(), Credential: cred}
 	v.state.put(&vrfdM2{run: s.run, peerCred: cred, prk3e2m: key, th3: transcript(s.suite.hash, s.th2, s.plaintext, cred.cred)})
-	return v, nil
+	return v
 }
 
 // VerifiedMessage2 is VRFD_M2: the Responder owns Credential, and EAD_2 came from

@@ -266,30 +266,17 @@ func (m *ReceivedMessage3) Verify(candidates ...*Credential) (*VerifiedMessage3,
 	if len(candidates) == 0 {
 		return nil, unknown(s.m.idCredI, "5.4.3")
 	}
-	//spec:9528-3.5.3-1
-	for _, cred := range candidates {
-		v, err := s.verify(cred)
-		if err != nil {
-			return nil, err
-		}
-		if v != nil {
-			return v, nil
-		}
-	}
-	return nil, refuse("5.4.3", "Signature_or_MAC_3 does not verify", nil)
+	return attempt(&s.run, candidates, s.method.staticDH(initiator), "5.4.3", s.verify)
 }
 
-// verify tries one credential; nil, nil says that it does not prove right.
-func (s *rcvdM3) verify(cred *Credential) (*VerifiedMessage3, error) {
+// verify tries one credential; nil says that it does not prove right.
+func (s *rcvdM3) verify(cred *Credential) *VerifiedMessage3 {
 	static := s.method.staticDH(initiator)
-	if ok, err := s.candidate(cred, static); !ok {
-		return nil, err
-	}
 	var gIY secret.Bytes
 	if static {
 		var err error
 		if gIY, err = cred.key.point.ecdh(s.own.private); err != nil {
-			return nil, nil
+			return nil
 		}
 	}
 	key := s.prk3e2m.prk4e3m(s.th3, gIY)
@@ -299,11 +286,11 @@ func (s *rcvdM3) verify(cred *Credential) (*VerifiedMessage3, error) {
 	}
 	if !claim.check(key.prk, s.m.proof3) {
 		key.erase()
-		return nil, nil
+		return nil
 	}
 	v := &VerifiedMessage3{Exchange: s.exchange(), Credential: cred}
 	v.state.put(newDone(&s.run, key, transcript(s.suite.hash, s.th3, s.plaintext, cred.cred), s.ownCred, cred))
-	return v, nil
+	return v
 }
 
 // VerifiedMessage3 is COMPLETED: the Initiator owns Credential, and EAD_3 came from

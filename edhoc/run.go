@@ -2,6 +2,7 @@ package edhoc
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/ostiary/ostiary/internal/secret"
 )
@@ -75,15 +76,34 @@ func (r *run) ownSecret(key *PrivateKey) (secret.Bytes, error) {
 	return z, nil
 }
 
-// candidate says whether cred may authenticate the peer at all. Our own credential
-// never does: the peer would be ourselves, or a mirror (RFC 9528, Section 9.2).
-func (r *run) candidate(cred *Credential, static bool) (bool, error) {
-	for _, id := range r.identities {
-		if cred.is(id.Credential) {
-			return false, refuse("9.2", "our own credential came back", nil)
+// isOwn says whether cred is our own: the peer would be ourselves, or a mirror (RFC
+// 9528, Section 9.2).
+func (r *run) isOwn(cred *Credential) bool {
+	return slices.ContainsFunc(r.identities, func(id Identity) bool { return cred.is(id.Credential) })
+}
+
+// attempt tries the candidates until one proves right. Our own credential is never
+// tried: other peers may have its 'kid', but not its key.
+//
+//spec:9528-3.5.3-1
+func attempt[V any](r *run, candidates []*Credential, static bool, section string, try func(*Credential) *V) (*V, error) {
+	own := false
+	for _, cred := range candidates {
+		if r.isOwn(cred) {
+			own = true
+			continue
+		}
+		if !cred.key.serves(r.suite, static) {
+			continue
+		}
+		if v := try(cred); v != nil {
+			return v, nil
 		}
 	}
-	return cred.key.serves(r.suite, static), nil
+	if own {
+		return nil, refuse("9.2", "our own credential came back", nil)
+	}
+	return nil, refuse(section, "Signature_or_MAC does not verify", nil)
 }
 
 // unknown is the error for an ID_CRED to which the application has no credential.

@@ -126,6 +126,13 @@ func TestReflection(t *testing.T) {
 		_, err := f.r2.Verify(id.Credential)
 		wantReflection(t, err)
 
+		// Beside the credential of the peer it does no harm: they may have one kid.
+		other := pair(t, m, 2, func(i, _ *Config) { i.Identities[0] = id })
+		f = runFlow(t, other, 4)
+		if v2, err := f.r2.Verify(id.Credential, other.credR); err != nil || v2.Credential != other.credR {
+			t.Errorf("own credential among others: %v", err)
+		}
+
 		// The same key with other bytes around it.
 		alias, err := ParseCCS(ccs(id.Key.Public(), "alias", []byte("a")))
 		must(t, err)
