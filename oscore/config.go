@@ -192,7 +192,7 @@ func (cfg *Config) settings() (*checked, error) {
 		return nil, fmt.Errorf("%w: HKDF Algorithm %v", errConfig, p.HKDF)
 	case cfg.ReplayWindow < 0 || cfg.ReplayWindow > maxWindow:
 		return nil, fmt.Errorf("%w: replay window of %d", errConfig, cfg.ReplayWindow)
-	case cfg.RecoverWindow && cfg.Sequence == nil && cfg.Resume == nil:
+	case cfg.RecoverWindow && cfg.Sequence == nil && len(cfg.Resume) == 0:
 		return nil, fmt.Errorf("%w: RecoverWindow without Sequence", errConfig)
 	case cfg.B2 > B2Required:
 		return nil, fmt.Errorf("%w: B2 mode %d", errConfig, cfg.B2)

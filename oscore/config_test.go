@@ -31,6 +31,7 @@ func TestConfigRefuses(t *testing.T) {
 		"negative window":                func(c *Config) { c.ReplayWindow = -1 },
 		"window too large":               func(c *Config) { c.ReplayWindow = 4097 },
 		"RecoverWindow without Sequence": func(c *Config) { c.RecoverWindow = true },
+		"and with an empty Resume":       func(c *Config) { c.RecoverWindow, c.Resume = true, []byte{} },
 		"B2 mode that is none":           func(c *Config) { c.B2 = 3 },
 		"negative size":                  func(c *Config) { c.Limits.Size = -1 },
 		"Resume that is garbage":         func(c *Config) { c.Resume = []byte{1, 2, 3} },

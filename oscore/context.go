@@ -70,7 +70,7 @@ type recipientContext struct {
 // NewContext derives the security context of cfg (Section 3.2). B2 must be B2Off and
 // Resume nil: Appendix B.2 and Suspend are about an [Association].
 func NewContext(cfg Config) (*Context, error) {
-	if cfg.B2 != B2Off || cfg.Resume != nil {
+	if cfg.B2 != B2Off || len(cfg.Resume) > 0 {
 		return nil, fmt.Errorf("%w: B2 and Resume need an Association", errConfig)
 	}
 	set, err := cfg.settings()
@@ -153,7 +153,8 @@ func (c *Context) discard() {
 // or half of the numbers are used.
 func (c *Context) worn() bool {
 	return c.sender.used.Load() >= c.common.limits.Protected/2 ||
-		c.recipient.failed.Load() >= c.common.limits.Failures/2
+		c.recipient.failed.Load() >= c.common.limits.Failures/2 ||
+		c.sender.sequence.position() > maxSequence/2
 }
 
 // spent reports whether the Sender Key may not be used any more.

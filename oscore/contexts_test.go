@@ -434,3 +434,90 @@ func TestAssociationIdentity(t *testing.T) {
 		t.Errorf("zero Protected: %v, want %v", err, ErrUnprotected)
 	}
 }
+
+// TestKIDContext: a request names the ID Context of its context, or none.
+//
+//spec:8613-5-5
+//spec:8613-5-6
+func TestKIDContext(t *testing.T) {
+	params := testParams()
+	params.IDContext = []byte("context")
+	c, s := mustContext(t, Config{Params: params}), mustContext(t, Config{Params: params.mirror()})
+	for name, v := range map[string]struct {
+		kidContext []byte
+		present    bool
+		want       error
+	}{
+		"its own":          {[]byte("context"), true, nil},
+		"none":             {nil, false, nil},
+		"another":          {[]byte("contexT"), true, errNoContext},
+		"empty":            {[]byte{}, true, errNoContext},
+		"in a CBOR string": {[]byte("\x47context"), true, errNoContext}, // not of a run of Appendix B.2
+		"longer":           {[]byte("context "), true, errNoContext},
+	} {
+		p, _, err := c.ProtectRequest(getRequest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := p.KIDContext(); string(got) != "context" {
+			t.Errorf("kid context = %q", got)
+		}
+		p.header.kidContext, p.header.hasKIDContext = v.kidContext, v.present
+		if _, _, err := s.VerifyRequest(p); !sameError(err, v.want) {
+			t.Errorf("%s: %v, want %v", name, err, v.want)
+		}
+	}
+	c, s = pairFor(t)
+	p, _, err := c.ProtectRequest(getRequest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.header.kidContext, p.header.hasKIDContext = []byte{}, true
+	if _, _, err := s.VerifyRequest(p); err != error(errNoContext) {
+		t.Errorf("kid context for a context without: %v, want %v", err, errNoContext)
+	}
+}
+
+// TestNoKeyTwice adds associations of few different parameters at random: none gets in
+// whose Sender Key, or whose peer's, is that of another.
+//
+//spec:8613-3.3-1
+//spec:8613-3.3-2
+//spec:8613-3.3-3
+func TestNoKeyTwice(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		var table Contexts
+		type key struct{ secret, salt, context, id string }
+		keys, recipients := map[key]bool{}, map[[2]string]bool{}
+		for range rapid.IntRange(1, 20).Draw(r, "additions") {
+			pick := func(name string, of ...string) string { return rapid.SampledFrom(of).Draw(r, name) }
+			secret, salt := pick("secret", "one", "two"), pick("salt", "", "salt")
+			context := pick("ID Context", "-", "", "context")
+			sender := pick("Sender ID", "", "a", "b", "aa")
+			recipient := pick("Recipient ID", "", "a", "b", "aa")
+			if sender == recipient {
+				continue
+			}
+			p := Params{MasterSecret: []byte(secret), MasterSalt: []byte(salt), SenderID: []byte(sender), RecipientID: []byte(recipient)}
+			if context != "-" {
+				p.IDContext = []byte(context)
+			}
+			own, peer := key{secret, salt, context, sender}, key{secret, salt, context, recipient}
+			err := table.Add(mustAssociation(r, Config{Params: p}))
+			switch named := [2]string{recipient, context}; {
+			case keys[own] || keys[peer]:
+				if err != ErrKeyInUse {
+					r.Fatalf("Add = %v, want %v", err, ErrKeyInUse)
+				}
+			case recipients[named]:
+				if err != ErrRecipientIDInUse {
+					r.Fatalf("Add = %v, want %v", err, ErrRecipientIDInUse)
+				}
+			case err != nil:
+				r.Fatal(err)
+			default:
+				keys[own], recipients[named] = true, true
+			}
+		}
+	})
+}

@@ -129,6 +129,14 @@ func TestWornClientRenews(t *testing.T) {
 			renewed++
 		}
 	}
+	// And one that has used half of its numbers.
+	before := c.Current()
+	before.sender.sequence.next = maxSequence/2 + 1
+	_, x, y, _ := retried(t, c, s, getRequest)
+	finish(t, x, y)
+	if c.Current() == before {
+		t.Error("not renewed after half of the numbers")
+	}
 	if renewed < 8 {
 		t.Errorf("renewed %d times in 200 exchanges, want every 20", renewed)
 	}
@@ -149,7 +157,7 @@ func TestSpentServerRenews(t *testing.T) {
 	// And one whose numbers are used up.
 	c, s = b2Pair(t, B2Allowed, B2Allowed)
 	s.Current().sender.sequence.next = maxSequence
-	x, y := request(t, s, c, getRequest)
+	x, y := request(t, s.Current(), c, getRequest)
 	finish(t, x, y)
 	if !s.Current().sender.sequence.exhausted() {
 		t.Fatal("the numbers are not used up")

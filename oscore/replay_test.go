@@ -202,3 +202,38 @@ func TestOneOfManyAccepts(t *testing.T) {
 		}
 	}
 }
+
+// TestReplayAlwaysOn: no setting turns the window off.
+//
+//spec:8613-7.4-1
+//spec:8613-7.4-2
+func TestReplayAlwaysOn(t *testing.T) {
+	for _, mode := range []B2Mode{B2Off, B2Allowed, B2Required} {
+		for _, lost := range []bool{false, true} {
+			for _, own := range []bool{false, true} {
+				c, s := b2Pair(t, mode, mode, func(cfg *Config) {
+					cfg.OwnPartialIV = own
+					if lost {
+						cfg.Sequence, cfg.RecoverWindow = &memoryStore{}, true
+					}
+				})
+				_, x, y, _ := retried(t, c, s, getRequest)
+				finish(t, x, y)
+				p, x, err := c.ProtectRequest(getRequest)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, y, err = s.VerifyRequest(wire(t, p))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 3 {
+					if _, _, err := s.VerifyRequest(wire(t, p)); err != error(errReplay) {
+						t.Errorf("B2 %d, lost %t, own %t: replay: %v, want %v", mode, lost, own, err, errReplay)
+					}
+				}
+				finish(t, x, y)
+			}
+		}
+	}
+}

@@ -68,7 +68,8 @@ func (c *Context) VerifyRequest(p Protected) (Message, *ServerExchange, error) {
 }
 
 // named reports whether the kid context of a request, if any, is the ID Context of
-// c: as it is, or in the CBOR byte string of a request #2 (Appendix B.2).
+// c: as it is, or in the CBOR byte string of a request #2 if c came of a run of Appendix
+// B.2.
 //
 //spec:8613-5-6
 func (c *Context) named(h *header) bool {
@@ -80,6 +81,9 @@ func (c *Context) named(h *header) bool {
 	}
 	if string(h.kidContext) == string(c.common.idContext) {
 		return true
+	}
+	if c.step != stepThird {
+		return false
 	}
 	unwrapped, ok := unwrap(h.kidContext)
 	return ok && string(unwrapped) == string(c.common.idContext)
