@@ -125,7 +125,7 @@ func (c *Claims) writeFirst(w *fieldWriter) {
 	w.date(keyIat, c.IssuedAt)
 	w.bytes(keyCti, c.CWTID)
 	w.confirmation(keyCnf, c.Cnf)
-	w.scope(keyScope, c.Scope)
+	w.scope(c.Scope)
 }
 
 func (c *Claims) writeLast(w *fieldWriter) {

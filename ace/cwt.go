@@ -77,9 +77,13 @@ func NewTokenKey(c TokenKeyConfig) (*TokenKey, error) {
 	return k, nil
 }
 
-// Issuer, ID and Algorithm are what the TokenKeyConfig said.
-func (k *TokenKey) Issuer() string            { return k.issuer }
-func (k *TokenKey) ID() []byte                { return k.id }
+// Issuer is the AS that makes tokens under the key; "" if the config said none.
+func (k *TokenKey) Issuer() string { return k.issuer }
+
+// ID is the kid of the tokens, which the caller does not change; nil for none.
+func (k *TokenKey) ID() []byte { return k.id }
+
+// Algorithm is the one algorithm of the key.
 func (k *TokenKey) Algorithm() cose.Algorithm { return k.algorithm }
 
 // Encrypts reports whether tokens under the key are encrypted, so that they can

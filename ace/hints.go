@@ -46,7 +46,7 @@ func (h *CreationHints) Append(dst []byte) []byte {
 	w.text(keyHintAS, h.AS)
 	w.bytes(keyHintKID, h.KID)
 	w.text(keyAudience, h.Audience)
-	w.scope(keyScope, h.Scope)
+	w.scope(h.Scope)
 	w.bytes(keyCNonce, h.CNonce)
 	return w.end()
 }

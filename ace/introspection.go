@@ -71,7 +71,7 @@ func ParseIntrospectionResponse(b []byte) (*IntrospectionResponse, error) {
 		case keyUsername:
 			f.ok = f.readText(&r.Username)
 		default:
-			if !r.Claims.read(&f) {
+			if !r.read(&f) {
 				f.ok = f.keep(&r.others)
 			}
 		}

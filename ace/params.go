@@ -103,7 +103,7 @@ const (
 
 // The CoAP response codes that an [Error] carries (RFC 7252, Section 12.1.2).
 const (
-	BadRequest          uint8 = 4<<5 | 0
-	Unauthorized        uint8 = 4<<5 | 1
-	InternalServerError uint8 = 5<<5 | 0
+	BadRequest          uint8 = 0x80 // 4.00
+	Unauthorized        uint8 = 0x81 // 4.01
+	InternalServerError uint8 = 0xa0 // 5.00
 )

@@ -112,6 +112,7 @@ func (s Scope) Append(dst []byte) []byte {
 		return cborseq.AppendText(dst, s.value)
 	case byteScope:
 		return cborseq.AppendBytes(dst, []byte(s.value))
+	case noScope:
 	}
 	return dst
 }
@@ -143,9 +144,10 @@ func (f *fields) readScope(out *Scope) bool {
 	return out.valid()
 }
 
-func (w *fieldWriter) scope(k int64, s Scope) {
+// scope writes a scope, which has the same key everywhere.
+func (w *fieldWriter) scope(s Scope) {
 	if !s.IsZero() {
-		w.key(k)
+		w.key(keyScope)
 		w.b = s.Append(w.b)
 	}
 }

@@ -86,7 +86,7 @@ func (r *TokenRequest) Append(dst []byte) []byte {
 	w := writeFields(dst, r.others)
 	w.confirmation(keyReqCnf, r.ReqCnf)
 	w.text(keyAudience, r.Audience)
-	w.scope(keyScope, r.Scope)
+	w.scope(r.Scope)
 	w.text(keyClientID, r.ClientID)
 	w.bytes(keyClientSecret, r.ClientSecret)
 	w.text(keyRedirectURI, r.RedirectURI)

@@ -62,7 +62,7 @@ func (r *TokenResponse) Append(dst []byte) []byte {
 	w.bytes(keyAccessToken, r.AccessToken)
 	w.lifetime(keyExpiresIn, r.ExpiresIn)
 	w.confirmation(keyCnf, r.Cnf)
-	w.scope(keyScope, r.Scope)
+	w.scope(r.Scope)
 	w.int(keyTokenType, int64(r.TokenType))
 	w.bytes(keyRefreshToken, r.RefreshToken)
 	w.int(keyProfile, int64(r.Profile))

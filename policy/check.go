@@ -12,7 +12,7 @@ import (
 
 // actions are all that a request may ask for.
 var actions = func() map[types.String]bool {
-	all := map[types.String]bool{types.String(use.ID): true}
+	all := map[types.String]bool{use.ID: true}
 	for code := range uint8(8) {
 		m := ace.MethodOf(code)
 		for _, name := range (m | m.Dynamic()).Each {

@@ -108,9 +108,9 @@ permit (principal == Client::"a", action, resource == Path::"/x") when { resourc
 		want     Reason
 	}{
 		{"rs1", ace.TextScope("read"), Denied},
-		{"rs1", ace.TextScope("wriet"), Unknown},
+		{"rs1", ace.TextScope("paint"), Unknown},
 		{"rs1", ace.TextScope("never"), Unknown},
-		{"rs1", ace.TextScope("wriet", "read"), Denied},
+		{"rs1", ace.TextScope("paint", "read"), Denied},
 		{"rs2", ace.TextScope("read"), Unknown},
 		{"rs2", aif(ace.Permission{Path: "/y", Methods: ace.GET}), Denied},
 		{"rs1", aif(ace.Permission{Path: "/x", Methods: ace.GET}), Denied},

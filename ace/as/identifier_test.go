@@ -17,9 +17,11 @@ import (
 type failing struct{ err error }
 
 func (f failing) Client(context.Context, string) (as.Client, error) { return as.Client{}, f.err }
+
 func (f failing) ResourceServer(context.Context, string) (as.ResourceServer, error) {
 	return as.ResourceServer{}, f.err
 }
+
 func (f failing) Audience(context.Context, string) ([]as.ResourceServer, error) { return nil, f.err }
 
 func cancelled(t *testing.T) context.Context {

@@ -64,7 +64,7 @@ func (s *Server) issue(ctx context.Context, g grant) ([]byte, error) {
 	return answer.Append(nil), nil
 }
 
-// claims says what the token says; but for a new key.
+// claims says what the token says, but for a new key, which issue puts in.
 func (s *Server) claims(ctx context.Context, g grant, id []byte) (*ace.Claims, error) {
 	t := g.target
 	c := &ace.Claims{
@@ -94,12 +94,11 @@ func (s *Server) claims(ctx context.Context, g grant, id []byte) (*ace.Claims, e
 	} else if err := s.setExpiresIn(ctx, t, c); err != nil {
 		return nil, err
 	}
-	switch g.key.use {
-	case SameKey:
+	if g.key.use == ClientKey {
+		c.Cnf = &ace.Confirmation{Key: g.key.public}
+	} else {
 		//spec:9203-3.2-10
 		c.Cnf = &ace.Confirmation{KID: g.key.id}
-	case ClientKey:
-		c.Cnf = &ace.Confirmation{Key: g.key.public}
 	}
 	return c, nil
 }

@@ -97,8 +97,10 @@ func (t *target) understands(s ace.Scope) bool {
 		case AIFScope:
 			_, err := s.AIF()
 			return err == nil
+		case AnyScope:
+			return true
 		}
-		return true
+		return false
 	})
 }
 

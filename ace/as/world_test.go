@@ -227,7 +227,7 @@ func (w *world) noSecretIn(texts ...string) {
 		if len(secret) < 16 {
 			continue
 		}
-		decimal := strings.Trim(fmt.Sprint(secret), "[]")
+		decimal := strings.Trim(fmt.Sprintf("%d", secret), "[]")
 		for _, text := range texts {
 			for _, shape := range []string{string(secret), hex.EncodeToString(secret), decimal, fmt.Sprintf("%#v", secret)[7:30]} {
 				if strings.Contains(text, shape) {
