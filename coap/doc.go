@@ -24,12 +24,12 @@
 // A request in the plain path costs no allocation. A handler that may wait is
 // wrapped by Pool.Handler; it is the only place where requests queue.
 //
-// The wire format is our own code. That of go-coap's udp/coder was measured
-// against it and found too lax for an endpoint that stands in the open: it
-// takes a payload marker without payload, drops options of a wrong length,
-// critical ones included, knows no extended tokens (RFC 8974) and allocates
-// on encoding. So are recvmmsg and sendmmsg: those of golang.org/x/net
-// allocate twice for each datagram.
+// The wire format is our own code. go-coap's udp/coder was looked at for it
+// and found too lax for an endpoint that stands in the open: it takes a
+// payload marker without payload, bytes behind an Empty message, and drops
+// options of a wrong length, critical ones included; and it knows no extended
+// tokens (RFC 8974). recvmmsg and sendmmsg are called directly as well: those
+// of golang.org/x/net allocate twice for each datagram.
 //
 // What the package does not do is listed in docs/reference/coap.md.
 package coap

@@ -44,6 +44,7 @@ func (l *lane) run() {
 	for i := range l.buffers {
 		l.buffers[i] = backing[i*l.e.cfg.MaxMessageSize:][:l.e.cfg.MaxMessageSize:l.e.cfg.MaxMessageSize]
 	}
+	failed := 0
 	for {
 		for i := range l.in {
 			l.in[i].buf = l.buffers[i]
@@ -54,9 +55,14 @@ func (l *lane) run() {
 				return
 			}
 			// An ICMP error on a datagram sent, or the like: it concerns one
-			// peer, and may be forged (RFC 7252, Section 4.2).
+			// peer, and may be forged (RFC 7252, Section 4.2). Many in a row
+			// are no such thing.
+			if failed++; failed > batchSize {
+				pause(l.e.ctx, 10*time.Millisecond)
+			}
 			continue
 		}
+		failed = 0
 		l.handleBatch(n, l.e.now())
 	}
 }
