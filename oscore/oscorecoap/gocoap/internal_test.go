@@ -1,9 +1,13 @@
 package gocoap
 
 import (
+	"context"
+	"net"
 	"net/netip"
 	"testing"
 	"time"
+
+	gonet "github.com/plgd-dev/go-coap/v3/net"
 
 	"github.com/ostiary/ostiary/coap"
 )
@@ -89,5 +93,59 @@ func TestMessageIDsDoNotRepeat(t *testing.T) {
 	}
 	if len(seen) != 1<<16 {
 		t.Errorf("%d different Message IDs of %d, want all", len(seen), 1<<16)
+	}
+}
+
+// The time between retransmissions doubles (RFC 7252, Section 4.2).
+func TestBackOff(t *testing.T) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	e := newEndpoint(Config{AckTimeout: time.Hour, MaxRetransmit: 3})
+	e.socket = gonet.NewUDPConn("udp", conn)
+	tr := e.transmit(path{remote: addrPort(conn.LocalAddr())}, 1, empty(0, 1))
+	defer tr.stop()
+	first := tr.timeout
+	if first < time.Hour || first > 3*time.Hour/2 {
+		t.Errorf("first timeout %v, want between 1 h and 1.5 h", first)
+	}
+	for i := 1; i <= 3; i++ {
+		if !tr.retransmit() || tr.timeout != first<<i {
+			t.Errorf("timeout %d is %v, want %v", i, tr.timeout, first<<i)
+		}
+	}
+	if tr.retransmit() {
+		t.Error("a fourth retransmission, want 3")
+	}
+}
+
+// NSTART requests to an address are outstanding at a time (RFC 7252, Section
+// 4.7).
+func TestGate(t *testing.T) {
+	e := newEndpoint(Config{NStart: 2})
+	a, b := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:1")
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, remote := range []netip.AddrPort{a, a, b} {
+		if err := e.enter(t.Context(), remote); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 50 {
+		if err := e.enter(over, a); err == nil {
+			t.Fatal("a third request may go out, want two")
+		}
+	}
+	e.exit(a)
+	if err := e.enter(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	for _, remote := range []netip.AddrPort{a, a, b} {
+		e.exit(remote)
+	}
+	if len(e.gates) != 0 {
+		t.Errorf("%d gates are left, want none", len(e.gates))
 	}
 }

@@ -258,3 +258,26 @@ func TestClientRejectsForgottenNotifications(t *testing.T) {
 		t.Errorf("got %x, want a Reset message", b)
 	}
 }
+
+// Every twentieth notification must be acknowledged (RFC 7641, Section 4.5).
+func TestEveryTwentiethNotificationIsConfirmable(t *testing.T) {
+	res := newResource()
+	_, addr := serve(t, gocoap.Config{Handler: res, AckTimeout: time.Hour})
+	p := newPeer(t, addr)
+	p.register(1, "tok")
+	w := wait(t, res.writers, "registration")
+	for i := 1; i <= 40; i++ {
+		if err := w.Respond(notification("x")); err != nil {
+			t.Fatal(err)
+		}
+		got, want := p.receive(), byte(non)
+		if i%20 == 0 {
+			want = con
+			p.send(message(ack, coap.Empty, midOf(got), ""))
+			p.nothing() // the acknowledgement has arrived
+		}
+		if typeOf(got) != want {
+			t.Errorf("notification %d has type %d, want %d", i, typeOf(got), want)
+		}
+	}
+}
