@@ -2,10 +2,13 @@ package edhoc
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
 )
+
+var sequenceLength = flag.Int("edhoc.sequence", 4, "length of the sequences of TestAllSequences; 5 takes a minute")
 
 // endpoint is a Responder with one peer, as a transport drives it: message_1 starts
 // over, everything else goes to the handshake that waits, if one does.
@@ -105,7 +108,7 @@ func (m *model) next(s symbol, known bool) string {
 //spec:9528-6-1
 //spec:9528-7-1
 func TestAllSequences(t *testing.T) {
-	length := 4
+	length := *sequenceLength
 	if testing.Short() {
 		length = 3
 	}

@@ -193,6 +193,9 @@ func TestSequential(t *testing.T) {
 				t.Errorf("C_R is %v, of %v", state, holder)
 			}
 			w.wantWorks(w.oscoreClient(s, id, w.direct))
+			if _, err := s.Export(0, nil, 16); !errors.Is(err, edhoc.ErrSpent) {
+				t.Errorf("the Session has keys beside the association: %v", err)
+			}
 		}
 		if w.server.Pending() != 0 || len(w.failures) != 0 || w.contexts.Len() != 2 {
 			t.Errorf("%d pending, failures %v, %d contexts", w.server.Pending(), w.failures, w.contexts.Len())
@@ -501,6 +504,55 @@ func TestIdentifiersDiffer(t *testing.T) {
 		}
 	}
 }
+
+// What fails on the client's side only.
+func TestClientFails(t *testing.T) {
+	ours := errors.New("our fault")
+	w := newWorld(t, func(w *world) {
+		w.client.Find = func(context.Context, edhoc.IDCred, []edhoc.EADItem) ([]*edhoc.Credential, error) { return nil, ours }
+	})
+	if _, _, err := w.client.Establish(t.Context()); !errors.Is(err, ours) || len(w.failures) != 1 {
+		t.Errorf("Find: %v, the server has %v", err, w.failures)
+	}
+	w = newWorld(t, func(w *world) {
+		w.cfg.Message4, w.client.Message4 = true, true
+		w.client.Accept4 = func(context.Context, []edhoc.EADItem) error { return ours }
+	})
+	if s, id, err := w.client.Establish(t.Context()); !errors.Is(err, ours) || s != nil || id != nil {
+		t.Errorf("Accept4: %v", err)
+	}
+	w = newWorld(t)
+	h, err := w.client.Begin(t.Context())
+	must(t, err)
+	w.clock.advance(maxLifetime + time.Second)
+	if s, id, _, err := h.Combine(w.direct); !errors.Is(err, idalloc.ErrExpired) || s != nil || id != nil {
+		t.Errorf("identifier that is too old: %v", err)
+	}
+	ids, err := idalloc.New(idalloc.Config{Now: w.clock.Now, Lengths: []int{1}, Reserved: []idalloc.Range{{First: "\x00", Last: "\xff"}}})
+	must(t, err)
+	w.client.IDs = ids
+	if _, err := w.client.Begin(t.Context()); !errors.Is(err, idalloc.ErrExhausted) {
+		t.Errorf("no identifier: %v", err)
+	}
+	gone := errors.New("network is gone")
+	w = newWorld(t, func(w *world) { w.client.Doer = doer(func() (*coap.Response, error) { return nil, gone }) })
+	if _, err := w.client.Begin(t.Context()); !errors.Is(err, gone) {
+		t.Errorf("no network: %v", err)
+	}
+	w.client.Doer = doer(func() (*coap.Response, error) { return &coap.Response{Code: coap.NotFound}, nil })
+	if _, err := w.client.Begin(t.Context()); !errors.Is(err, ErrResponse) {
+		t.Errorf("no such resource: %v", err)
+	}
+	for _, holding := range w.client.IDs.Holdings() {
+		if holding.State == idalloc.StatePending || holding.State == idalloc.StateLive {
+			t.Errorf("identifier %v is %v", holding.ID, holding.State)
+		}
+	}
+}
+
+type doer func() (*coap.Response, error)
+
+func (d doer) Do(context.Context, *coap.Request) (*coap.Response, error) { return d() }
 
 // EAD goes both ways, and Find sees it before anything is verified.
 func TestEAD(t *testing.T) {
