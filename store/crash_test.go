@@ -71,6 +71,9 @@ func crashChild(dir string) error {
 			for {
 				if err := do(); err != nil {
 					say("E %v", err)
+					if do() == nil {
+						say("X")
+					}
 					errs <- err
 					return
 				}
@@ -149,6 +152,8 @@ func (r *crashRecord) line(t *testing.T, line string) {
 		if len(rest) == 6 {
 			r.live[rest] = true
 		}
+	case "X":
+		t.Error("the child worked on after an error")
 	case "E":
 		r.errs = append(r.errs, rest)
 	}
