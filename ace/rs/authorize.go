@@ -37,13 +37,13 @@ func (t *Tokens) grant(r *row, method uint8, path string) (Grant, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	covered, allowed := r.permits(path)
-	switch bit := ace.MethodOf(method); {
+	switch {
 	case t.rows[r.subject] != r:
 		return Grant{}, &Error{Code: Unauthorized, Section: authorizing, Reason: "token was removed", Discarded: true}
 	case !covered:
 		//spec:9200-5.10.2-4
 		return Grant{}, &Error{Code: Forbidden, Section: authorizing, Reason: "token does not cover the resource"}
-	case bit == 0 || allowed&bit == 0:
+	case allowed&ace.MethodOf(method) == 0:
 		//spec:9200-5.10.2-5
 		return Grant{}, &Error{Code: MethodNotAllowed, Section: authorizing, Reason: "token does not cover the method"}
 	}

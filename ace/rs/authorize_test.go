@@ -175,6 +175,7 @@ func TestCreated(t *testing.T) {
 	coffee := scope(
 		ace.Permission{Path: "/a/make-coffee", Methods: ace.POST | (ace.GET | ace.DELETE).Dynamic()},
 		ace.Permission{Path: "/a/tea", Methods: ace.POST},
+		ace.Permission{Path: "/a/juice", Methods: ace.POST | ace.PUT.Dynamic()},
 	)
 	s := newServer(t, func(c *Config) { c.MaxCreated = 2 })
 	s.mustPost("a", goodClaims("c1", coffee), start, true)

@@ -144,7 +144,9 @@ func TestExpiresInRestarts(t *testing.T) {
 func TestCounterStoreFails(t *testing.T) {
 	store := &memoryCounters{failSave: errors.New("disk")}
 	s := newServer(t, func(c *Config) { c.Counters = store })
-	wantCode(t, s.post("a", goodClaims("c1", exi(1, 60)), start), ServiceUnavailable)
+	for range 2 { // nothing remains of the first time
+		wantCode(t, s.post("a", goodClaims("c1", exi(1, 60)), start), ServiceUnavailable)
+	}
 	if got := s.snapshot(); got != "" {
 		t.Errorf("table holds %s", got)
 	}

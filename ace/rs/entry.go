@@ -61,24 +61,3 @@ type row struct {
 	waiting   *list.Element     // in Tokens.unconfirmed; nil if confirmed
 	created   map[string]string // resources that the client created, by the path it used
 }
-
-// relations are the keys under which a row is found by what makes a later token
-// replace it: the same proof-of-possession key, iss and cti, or iss and sub.
-func (r *row) relations() []string {
-	keys := []string{r.client}
-	if id := r.token.ctiIdentity(); id != "" {
-		keys = append(keys, id)
-	}
-	if sub := r.token.claims.Subject; sub != "" {
-		keys = append(keys, "s"+join(r.token.issuer, sub))
-	}
-	return keys
-}
-
-// ctiIdentity names the token by iss and cti, "" if it has no cti.
-func (t *Token) ctiIdentity() string {
-	if len(t.claims.CWTID) == 0 {
-		return ""
-	}
-	return "i" + join(t.issuer, string(t.claims.CWTID))
-}

@@ -42,5 +42,5 @@ func (g Grant) Expires() time.Time {
 	if g.token == nil {
 		return time.Time{}
 	}
-	return g.token.claims.Expiration.Time()
+	return g.token.expires
 }

@@ -103,42 +103,5 @@ func (t *Tokens) expired(r *row, now time.Time) bool {
 	if !r.confirmed && now.Sub(r.added) >= t.cfg.UnconfirmedLifetime {
 		return true
 	}
-	return t.tokenExpired(r.token, now)
-}
-
-func (t *Tokens) tokenExpired(v *Token, now time.Time) bool {
-	if exp := v.claims.Expiration; !exp.IsZero() && !now.Before(exp.Time()) {
-		return true
-	}
-	return v.exi != nil && t.counters.check(*v.exi, now) != nil
-}
-
-// relate enters r under its relations; the lock is held, as for all below.
-func (t *Tokens) relate(r *row) {
-	for _, key := range r.relations() {
-		if t.related[key] == nil {
-			t.related[key] = map[*row]bool{}
-		}
-		t.related[key][r] = true
-	}
-}
-
-func (t *Tokens) unrelate(r *row) {
-	for _, key := range r.relations() {
-		delete(t.related[key], r)
-		if len(t.related[key]) == 0 {
-			delete(t.related, key)
-		}
-	}
-}
-
-// relatives are the rows that share a relation with r, and r itself.
-func (t *Tokens) relatives(r *row) map[*row]bool {
-	set := map[*row]bool{}
-	for _, key := range r.relations() {
-		for other := range t.related[key] {
-			set[other] = true
-		}
-	}
-	return set
+	return r.token.hasExpired(now) || r.token.exi != nil && t.counters.check(*r.token.exi, now) != nil
 }

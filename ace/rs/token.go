@@ -16,6 +16,7 @@ type Token struct {
 	issuer      string // the AS, by its key
 	hash        string // ace.TokenHash
 	permissions ace.AIF
+	expires     time.Time  // exp; zero: none
 	exi         *counterID // nil: no exi
 }
 
@@ -48,7 +49,7 @@ func (t *Tokens) Verify(token []byte, now time.Time) (*Token, error) {
 	if err := t.open(v, token); err != nil {
 		return nil, err
 	}
-	checks := [...]func(*Token, time.Time) error{t.checkIssuer, t.readCounter, t.checkTime, t.checkFresh, t.checkAudience, t.checkScope, t.checkRest}
+	checks := [...]func(*Token, time.Time) error{t.checkIssuer, t.readExpiry, t.checkTime, t.checkFresh, t.checkAudience, t.checkScope, t.checkRest}
 	//spec:9200-5.10.1.1-7
 	for _, check := range checks {
 		if err := check(v, now); err != nil {
@@ -108,8 +109,9 @@ func (t *Tokens) checkIssuer(v *Token, _ time.Time) error {
 	return &Error{Code: Unauthorized, Section: verifying, Reason: "iss is not the AS of the key"}
 }
 
-// readCounter finds out which one a token with exi is.
-func (t *Tokens) readCounter(v *Token, _ time.Time) error {
+// readExpiry finds out when the token expires, or which one with exi it is.
+func (t *Tokens) readExpiry(v *Token, _ time.Time) error {
+	v.expires = v.claims.Expiration.Time()
 	if v.claims.ExpiresIn == 0 {
 		return nil
 	}
@@ -121,6 +123,11 @@ func (t *Tokens) readCounter(v *Token, _ time.Time) error {
 	return nil
 }
 
+// hasExpired reports whether exp has come.
+func (t *Token) hasExpired(now time.Time) bool {
+	return !t.expires.IsZero() && !now.Before(t.expires)
+}
+
 // checkTime checks everything that makes a token valid now (RFC 9200, Section
 // 5.10.3).
 func (t *Tokens) checkTime(v *Token, now time.Time) error {
@@ -128,7 +135,7 @@ func (t *Tokens) checkTime(v *Token, now time.Time) error {
 	switch {
 	//spec:9200-5.10.1.1-10
 	//spec:9200-5.10.1.1-11
-	case !c.Expiration.IsZero() && !now.Before(c.Expiration.Time()):
+	case v.hasExpired(now):
 		return &Error{Code: Unauthorized, Section: verifying, Reason: "token has expired"}
 	case !c.NotBefore.IsZero() && now.Before(c.NotBefore.Time()):
 		return &Error{Code: Unauthorized, Section: "RFC 8392, Section 3.1.5", Reason: "token is not valid yet"}

@@ -58,37 +58,6 @@ func TestReplayedPost(t *testing.T) {
 	}
 }
 
-// TestUnconfirmedEviction: the oldest goes, and never a confirmed one.
-func TestUnconfirmedEviction(t *testing.T) {
-	s := newServer(t, func(c *Config) { c.MaxUnconfirmed, c.MaxUnconfirmedPerClient = 3, 2 })
-	s.mustPost("a1", goodClaims("a"), start, false)
-	s.mustPost("b1", goodClaims("b"), start, false)
-	s.mustPost("b2", goodClaims("b"), start, false)
-	s.wantLog("")
-	s.mustPost("b3", goodClaims("b"), start, false)
-	s.wantLog("b1 ends: evicted, b1 removed")
-	s.mustPost("d1", goodClaims("d"), start, false)
-	s.wantLog("a1 ends: evicted, a1 removed")
-	wantCode(t, s.Confirm("a1", start), Unauthorized)
-}
-
-func TestUnconfirmedExpires(t *testing.T) {
-	s := newServer(t, func(c *Config) { c.UnconfirmedLifetime = time.Minute })
-	s.mustPost("a", goodClaims("a"), start, false)
-	s.mustPost("b", goodClaims("b"), start, true)
-	s.mustPost("c", goodClaims("c"), start, false)
-	s.log.take()
-	e := wantCode(t, s.Confirm("a", after(60)), Unauthorized)
-	if !e.Discarded {
-		t.Error("the association of an unconfirmed token is not discarded")
-	}
-	s.wantLog("a ends: expired, a removed")
-	if n, err := s.Expire(after(60)); n != 1 || err != nil {
-		t.Errorf("Expire = %d, %v, want 1", n, err)
-	}
-	s.wantLog("c ends: expired, c removed")
-}
-
 // TestReplacement is behaviour 28.
 func TestReplacement(t *testing.T) {
 	bob := sub("bob")
@@ -143,21 +112,49 @@ func TestIssuersAreApart(t *testing.T) {
 	if !s.Contains("a") {
 		t.Error("a token of one AS has replaced that of another")
 	}
+	v, err := s.Verify(encrypt(t, second, goodClaims("u1", kid("c1"), func(c *ace.Claims) { c.Issuer = second.Issuer() })), start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, s.Update("a", v, start), Unauthorized)
 	claims.Issuer = issuer
-	_, err := s.Verify(encrypt(t, second, claims), start)
+	_, err = s.Verify(encrypt(t, second, claims), start)
 	wantCode(t, err, Unauthorized)
 }
 
-// TestDuplicateCTI is behaviour 24: two clients' tokens never share a cti.
-func TestDuplicateCTI(t *testing.T) {
-	s := newServer(t, nil)
-	s.mustPost("a", goodClaims("c1", cti("same")), start, true)
-	before := s.snapshot()
-	wantCode(t, s.post("b", goodClaims("c2", cti("same")), start), BadRequest)
-	if got := s.snapshot(); got != before {
-		t.Errorf("table: %s, want %s", got, before)
+// TestPlacesAreTakenByUse: of two clients that wait for one place, the first to use
+// its token gets it.
+func TestPlacesAreTakenByUse(t *testing.T) {
+	s := newServer(t, func(c *Config) { c.MaxTokens, c.MaxUnconfirmed = 1, 4 })
+	s.mustPost("a", goodClaims("c1"), start, false)
+	s.mustPost("b", goodClaims("c2"), start, false)
+	s.mustPost("b2", goodClaims("c2"), start, false)
+	if err := s.Confirm("b", start); err != nil {
+		t.Fatal(err)
 	}
-	wantCode(t, s.update("a", goodClaims("c2", kid("c2"), cti("same")), start), Unauthorized)
+	s.log.take()
+	if e := wantCode(t, s.Confirm("a", start), Unauthorized); !e.Discarded {
+		t.Error("the association without a place is not discarded")
+	}
+	s.wantLog("a confirmed, a ends: evicted, a removed")
+	if err := s.Confirm("b2", start); err != nil {
+		t.Errorf("a newer token of the client that has the place: %v", err)
+	}
+}
+
+// TestNewerPostStays: what the client posted last is not removed by its use of what
+// it posted before.
+func TestNewerPostStays(t *testing.T) {
+	s := newServer(t, nil)
+	s.mustPost("first", goodClaims("c1"), start, false)
+	s.mustPost("second", goodClaims("c1"), start, false)
+	s.mustPost("third", goodClaims("c1"), start, false)
+	if err := s.Confirm("second", start); err != nil {
+		t.Fatal(err)
+	}
+	if s.Contains("first") || !s.Contains("third") {
+		t.Errorf("table: %s", s.snapshot())
+	}
 }
 
 // TestDTLSStays is behaviour 28: an OSCORE token does not replace a DTLS one.
@@ -231,109 +228,6 @@ func TestAddRefuses(t *testing.T) {
 	}
 }
 
-// TestUpdate is behaviour 25.
-//
-//spec:9203-4.2-7
-//spec:9203-4.2-8
-//spec:9203-4.2-10
-//spec:9200-5.10.1-7
-func TestUpdate(t *testing.T) {
-	led := scope(ace.Permission{Path: "/a/led", Methods: ace.PUT})
-	s := newServer(t, nil)
-	s.mustPost("a", goodClaims("c1"), start, true)
-	s.mustPost("b", goodClaims("c2"), start, true)
-	s.log.take()
-
-	before := s.snapshot()
-	for name, claims := range map[string]*ace.Claims{
-		"25 kid of another client": goodClaims("u1", kid("c2"), led),
-		"25 kid of nobody":         goodClaims("u1", kid("c9"), led),
-		"25 input material":        goodClaims("c1", led),
-		"25 no method":             goodClaims("u1", led, func(c *ace.Claims) { c.Cnf = new(ace.Confirmation) }),
-	} {
-		t.Run(name, func(t *testing.T) {
-			wantCode(t, s.update("a", claims, start), Unauthorized)
-			if got := s.snapshot(); got != before {
-				t.Errorf("table: %s, want %s", got, before)
-			}
-		})
-	}
-	wantCode(t, s.update("nobody", goodClaims("u1", kid("c1"), led), start), Unauthorized)
-
-	for i := range 3 { // works again and again
-		if err := s.update("a", goodClaims(fmt.Sprint("u", i), kid("c1"), led), start); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Authorize("a", 3, "/a/led", start); err != nil {
-			t.Errorf("PUT after update %d: %v", i, err)
-		}
-		_, err := s.Authorize("a", 1, "/s/temp", start)
-		wantCode(t, err, Forbidden)
-	}
-	s.wantLog("")
-	if got := s.Stats(); got != (Stats{Confirmed: 2}) {
-		t.Errorf("Stats = %+v", got)
-	}
-}
-
-// TestUpdateEndsOlderPosts: the update is the latest word of the client.
-func TestUpdateEndsOlderPosts(t *testing.T) {
-	s := newServer(t, nil)
-	s.mustPost("a", goodClaims("c1"), start, true)
-	s.mustPost("replayed", goodClaims("c1"), start, false)
-	s.log.take()
-	if err := s.update("a", goodClaims("u1", kid("c1")), start); err != nil {
-		t.Fatal(err)
-	}
-	s.wantLog("replayed ends: replaced, replayed removed")
-	s.mustPost("newer", goodClaims("c1"), start, true)
-	s.wantLog("newer confirmed, a ends: replaced, a removed")
-}
-
-func TestUpdateConfirms(t *testing.T) {
-	s := newServer(t, nil)
-	s.mustPost("a", goodClaims("c1"), start, false)
-	if err := s.update("a", goodClaims("u1", kid("c1")), start); err != nil {
-		t.Fatal(err)
-	}
-	s.wantLog("a confirmed")
-	if err := s.Update("a", nil, start); !errors.Is(err, ErrSubject) {
-		t.Errorf("Update without token: %v", err)
-	}
-	s.Remove("a")
-	v, err := s.Verify(encrypt(t, s.key, goodClaims("u2", kid("c1"))), start)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantCode(t, s.Update("a", v, start), Unauthorized)
-}
-
-// TestRevoke is behaviour 30.
-func TestRevoke(t *testing.T) {
-	revoked := map[string]bool{}
-	s := newServer(t, func(c *Config) { c.Revoked = func(hash []byte) bool { return revoked[string(hash)] } })
-	token := encrypt(t, s.key, goodClaims("c1"))
-	hash := ace.TokenHash(token)
-	if err := errors.Join(s.postToken("a", token, start), s.Confirm("a", start)); err != nil {
-		t.Fatal(err)
-	}
-	v, err := s.Verify(token, start)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.log.take()
-	if n := s.Revoke([]byte("another"), hash); n != 1 {
-		t.Errorf("Revoke = %d, want 1", n)
-	}
-	s.wantLog("a ends: revoked, a removed")
-	revoked[string(hash)] = true
-	wantCode(t, s.postToken("b", token, start), Unauthorized)
-	wantCode(t, s.Add(Entry{Token: v, Subject: "b", Binding: &binding{log: s.log}}, start), Unauthorized)
-	if got := s.snapshot(); got != "" {
-		t.Errorf("table holds %s", got)
-	}
-}
-
 // TestConfirmFails: an association that cannot be kept takes its token along, and
 // leaves the client's former one.
 func TestConfirmFails(t *testing.T) {
@@ -357,16 +251,6 @@ func TestConfirmFails(t *testing.T) {
 	if !s.Contains("a") || s.Contains("b") {
 		t.Errorf("table: %s", s.snapshot())
 	}
-}
-
-func TestRemove(t *testing.T) {
-	s := newServer(t, nil)
-	s.mustPost("a", goodClaims("c1"), start, true)
-	s.log.take()
-	if !s.Remove("a") || s.Remove("a") || s.Remove("") {
-		t.Error("Remove does not report what was there")
-	}
-	s.wantLog("a ends: discarded, a removed")
 }
 
 // TestConcurrentConfirm: many first requests confirm once, while others come and go.
@@ -412,12 +296,4 @@ func (b *countingBinding) Remove(Reason) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.removed++
-}
-
-func TestReasonString(t *testing.T) {
-	for r, want := range map[Reason]string{Expired: "expired", Discarded: "discarded", 0: "none", 99: "unknown"} {
-		if got := r.String(); got != want {
-			t.Errorf("Reason(%d) = %q, want %q", r, got, want)
-		}
-	}
 }
