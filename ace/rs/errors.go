@@ -24,11 +24,11 @@ var (
 // The response codes of this package (RFC 7252, Section 12.1.2).
 const (
 	Created            uint8 = 2<<5 | 1
-	BadRequest         uint8 = 4<<5 | 0
+	BadRequest         uint8 = 4 << 5
 	Unauthorized       uint8 = 4<<5 | 1
 	Forbidden          uint8 = 4<<5 | 3
 	MethodNotAllowed   uint8 = 4<<5 | 5
-	InternalError      uint8 = 5<<5 | 0
+	InternalError      uint8 = 5 << 5
 	ServiceUnavailable uint8 = 5<<5 | 3
 )
 
