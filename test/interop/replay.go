@@ -137,7 +137,13 @@ func (r *replay) request(wire oscore.Message, p oscore.Protected) (*oscore.Messa
 	if err != nil {
 		return nil, nil, err
 	}
-	m, x, err := c.VerifyRequest(p)
+	verified := p
+	if s.first || s.second { // a context of its own expects its ID Context as it is
+		if verified, err = oscore.ParseProtected(withKIDContext(wire, s.idContext)); err != nil {
+			return nil, nil, err
+		}
+	}
+	m, x, err := c.VerifyRequest(verified)
 	if err != nil {
 		return nil, nil, fmt.Errorf("verify: %w", err)
 	}
@@ -172,9 +178,7 @@ func (r *replay) protect(s step, wire, m oscore.Message) (*oscore.ClientExchange
 		return nil, fmt.Errorf("protect again: %w", err)
 	}
 	if s.odd { // ours has no kid context
-		wire = wire.Clone()
-		option := optionOf(wire, optionOSCORE)
-		option.Value = slices.Concat([]byte{option.Value[0] &^ 0x10}, option.Value[1:2], option.Value[3+option.Value[2]:])
+		wire = withKIDContext(wire, nil)
 	}
 	return x, same(p, wire)
 }
@@ -310,6 +314,25 @@ func withObserve(m, wire oscore.Message) oscore.Message {
 	if inner, outer := optionOf(m, optionObserve), optionOf(wire, optionObserve); inner != nil && outer != nil {
 		inner.Value = outer.Value
 	}
+	return m
+}
+
+// withKIDContext gives m, a request, another kid context; nil is none. It has no
+// part in the ciphertext.
+func withKIDContext(m oscore.Message, kidContext []byte) oscore.Message {
+	const flag = 0x10 // in the first byte of the option (RFC 8613, Section 6.1)
+	m = m.Clone()
+	option := optionOf(m, optionOSCORE)
+	head, rest := option.Value[:1+option.Value[0]&7], option.Value[1+option.Value[0]&7:]
+	if head[0]&flag != 0 {
+		rest = rest[1+rest[0]:]
+	}
+	head[0] &^= flag
+	if kidContext != nil {
+		head[0] |= flag
+		rest = slices.Concat([]byte{byte(len(kidContext))}, kidContext, rest)
+	}
+	option.Value = slices.Concat(head, rest)
 	return m
 }
 
