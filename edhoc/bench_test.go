@@ -20,7 +20,7 @@ func BenchmarkResponder(b *testing.B) {
 	}{{StaticDHStaticDH, 2}, {SignatureSignature, 2}, {SignatureSignature, 0}} {
 		b.Run(fmt.Sprintf("method=%d/suite=%d", int64(c.m), c.s), func(b *testing.B) {
 			p := pair(b, c.m, c.s)
-			const batch = 16
+			const batch = 8
 			var runs, curves []time.Duration
 			for b.Loop() {
 				runs = append(runs, responderBatch(b, p, batch))
