@@ -198,9 +198,12 @@ func (c *Conn) signal(m *message) error {
 		return c.f.writeMessage(codePong, m.token, options, nil)
 	case codePong:
 		c.mu.Lock()
-		if p := c.pongs[string(m.token)]; p != nil {
-			delete(c.pongs, string(m.token))
-			close(p)
+		for token, p := range c.pongs {
+			// libcoap 4.3 leaves the token out: a sign of life all the same.
+			if token == string(m.token) || len(m.token) == 0 {
+				delete(c.pongs, token)
+				close(p)
+			}
 		}
 		c.mu.Unlock()
 	case codeRelease:

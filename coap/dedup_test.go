@@ -121,3 +121,27 @@ func BenchmarkDedup(b *testing.B) {
 		d.answer(k, reply)
 	}
 }
+
+// TestDedupAnswerGone: an entry whose answer had to give way still keeps its
+// message from being executed, and gives nobody the answer of another.
+func TestDedupAnswerGone(t *testing.T) {
+	d := newDedup(1 << 16)
+	big := bytes.Repeat([]byte{1}, 1000)
+	d.receive(1, false, 0, time.Hour, nil)
+	d.answer(1, []byte("first"))
+	for i := range uint64(60) {
+		d.receive(100+i, false, 0, time.Hour, nil)
+		d.answer(100+i, big)
+	}
+	if answer, known := d.receive(1, false, 0, time.Hour, nil); !known || len(answer) != 0 {
+		t.Errorf("got %q %t, want known and no answer", answer, known)
+	}
+	if answer, known := d.receive(159, false, 0, time.Hour, nil); !known || !bytes.Equal(answer, big) {
+		t.Errorf("newest: got %d bytes, %t", len(answer), known)
+	}
+	d.receive(2, false, 0, time.Hour, nil)
+	d.answer(2, make([]byte, 0x10000)) // longer than any datagram
+	if answer, known := d.receive(2, false, 0, time.Hour, nil); !known || len(answer) != 0 {
+		t.Errorf("too long: got %d bytes, %t", len(answer), known)
+	}
+}

@@ -21,10 +21,11 @@ import (
 
 // store is a resource in both worlds: PUT it, GET it, observe it.
 type store struct {
-	mu        sync.Mutex
-	body      []byte
-	observers []func([]byte)
-	last      func(*coap.Response) error // of the latest observer
+	mu         sync.Mutex
+	body       []byte
+	observers  []func([]byte)
+	last       func(*coap.Response) error // of the latest observer
+	registered chan struct{}              // told of each, if not nil
 }
 
 func (s *store) put(b []byte) {
@@ -54,6 +55,9 @@ func (s *store) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 		resp.Options.AddUint(coap.Observe, 0)
 		s.mu.Lock()
 		s.last = w.Respond
+		if s.registered != nil {
+			defer func() { s.registered <- struct{}{} }()
+		}
 		s.observers = append(s.observers, func(b []byte) {
 			note := &coap.Response{Code: coap.Content, Payload: b}
 			note.Options.AddUint(coap.ContentFormat, 42)
