@@ -2,8 +2,6 @@ package acecoap
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/rs"
@@ -47,31 +45,13 @@ func (s *ResourceServer) remember(subject string, sec *oscore.Association) {
 }
 
 // localPart is the URI-local-part of a request: its path and, if there is one,
-// its query (RFC 9237, Section 2.1).
+// its query (RFC 9237, Section 2.1), in the form that AIF has it.
 func localPart(r *coap.Request) string {
-	path := r.Path()
-	separator := "?"
-	for _, q := range r.Options.Queries() {
-		path += separator + escapeQuery(q)
-		separator = "&"
+	var path []string
+	for segment := range r.Options.All(coap.URIPath) {
+		path = append(path, string(segment))
 	}
-	return path
-}
-
-// escapeQuery percent-encodes a Uri-Query (RFC 7252, Section 6.5, step 8), so
-// that two different queries stay different.
-func escapeQuery(q string) string {
-	const plain = "-._~!$'()*+,;=:@/?"
-	var b strings.Builder
-	for i := range len(q) {
-		c := q[i]
-		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(plain, c) >= 0 {
-			b.WriteByte(c)
-			continue
-		}
-		fmt.Fprintf(&b, "%%%02X", c)
-	}
-	return b.String()
+	return ace.LocalPart(path, r.Options.Queries())
 }
 
 // refusal is the answer for an error of rs.

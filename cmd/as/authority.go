@@ -18,7 +18,6 @@ import (
 	"github.com/ostiary/ostiary/idalloc"
 	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
-	"github.com/ostiary/ostiary/oscore/oscorecoap/gocoap"
 	"github.com/ostiary/ostiary/policy"
 	"github.com/ostiary/ostiary/store"
 )
@@ -37,6 +36,7 @@ type authority struct {
 	contexts oscore.Contexts
 	ids      *idalloc.Allocator
 	policy   atomic.Pointer[policy.Set]
+	pool     *coap.Pool // for the handlers that wait for the store
 	pipeline *oscorecoap.Server
 
 	// In use by one goroutine.
@@ -84,7 +84,10 @@ func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.H
 	if err != nil {
 		return err
 	}
-	protected := a.mux(acecoap.TokenEndpoint(server, a.observeToken))
+	a.pool = coap.NewPool(coap.PoolConfig{
+		Workers: a.cfg.Limits.Requests, Queue: a.cfg.Limits.Requests, PerPeer: a.cfg.Limits.RequestsPerPeer,
+	})
+	protected := a.mux(a.pool.Handler(acecoap.TokenEndpoint(server, a.observeToken)))
 	if wrap != nil {
 		protected = wrap(protected)
 	}
@@ -208,14 +211,10 @@ func (a *authority) provision(c store.Context) (*provisioned, error) {
 // serve answers requests on conn until ctx is done, and closes the store.
 // reload, which may be nil, makes it read the policies again.
 func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan os.Signal) error {
-	server := gocoap.NewServer(gocoap.Config{
-		Handler: a.pipeline, Understands: []coap.OptionID{coap.OSCORE},
-		Requests: a.cfg.Limits.Requests, RequestsPerPeer: a.cfg.Limits.RequestsPerPeer,
-	})
-	serving, stop := context.WithCancel(ctx)
-	defer stop()
+	server := coap.Server{Handler: a.pipeline, Config: coap.Config{Understands: []coap.OptionID{coap.OSCORE}}}
+	defer a.pool.Close()
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(serving, conn) }()
+	go func() { done <- server.Serve(ctx, conn) }()
 	ticker := time.NewTicker(registryInterval)
 	defer ticker.Stop()
 	for {

@@ -22,7 +22,6 @@ import (
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/idalloc"
 	"github.com/ostiary/ostiary/oscore"
-	"github.com/ostiary/ostiary/oscore/oscorecoap/gocoap"
 	"github.com/ostiary/ostiary/store"
 )
 
@@ -158,9 +157,9 @@ func (d *demo) resourceServer(ctx context.Context) error {
 		return err
 	}
 	d.rsAddr = conn.LocalAddr().(*net.UDPAddr).AddrPort() //nolint:forcetypeassert // of a UDPConn
-	server := gocoap.NewServer(gocoap.Config{
-		Handler: d.t.handler("rs", d.rs), Understands: []coap.OptionID{coap.OSCORE},
-	})
+	server := coap.Server{
+		Handler: d.t.handler("rs", d.rs), Config: coap.Config{Understands: []coap.OptionID{coap.OSCORE}},
+	}
 	d.servers.Go(func() { d.failed <- server.Serve(ctx, conn) })
 	return nil
 }

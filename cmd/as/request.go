@@ -19,7 +19,6 @@ import (
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/idalloc"
 	"github.com/ostiary/ostiary/oscore"
-	"github.com/ostiary/ostiary/oscore/oscorecoap/gocoap"
 )
 
 type requestCommand struct {
@@ -131,7 +130,7 @@ func explain(err error) error {
 // server and its identifiers.
 type party struct {
 	client *client.Client
-	conn   *gocoap.Client
+	conn   *coap.Endpoint
 	ids    *idalloc.Allocator
 }
 
@@ -155,11 +154,7 @@ func newParty(ctx context.Context, known *credentials.Client, audience string, w
 	if err != nil {
 		return nil, err
 	}
-	server, err := acecoap.Resolve(ctx, known.AS)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := gocoap.Dial(ctx, server.String(), gocoap.Config{})
+	conn, err := coap.Listen("udp", ":0", coap.Config{})
 	if err != nil {
 		return nil, err
 	}

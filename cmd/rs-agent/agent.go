@@ -18,7 +18,6 @@ import (
 	"github.com/ostiary/ostiary/idalloc"
 	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
-	"github.com/ostiary/ostiary/oscore/oscorecoap/gocoap"
 )
 
 // expireInterval is how often tokens that have expired are taken out.
@@ -30,6 +29,7 @@ type agent struct {
 	known    *credentials.ResourceServer
 	log      *slog.Logger
 	upstream *upstream
+	pool     *coap.Pool // for the requests that wait for the upstream server
 	rs       *acecoap.ResourceServer
 }
 
@@ -52,6 +52,9 @@ func newAgent(ctx context.Context, path string, cfg config, known *credentials.R
 	if cfg.Renewal {
 		mode = oscore.B2Allowed
 	}
+	a.pool = coap.NewPool(coap.PoolConfig{
+		Workers: cfg.Limits.Requests, Queue: cfg.Limits.Requests, PerPeer: cfg.Limits.RequestsPerPeer,
+	})
 	blockwise := coap.BlockwiseConfig{MaxBody: cfg.Limits.Body}
 	a.rs, err = acecoap.NewResourceServer(acecoap.Config{
 		Tokens:      tokens,
@@ -60,7 +63,7 @@ func newAgent(ctx context.Context, path string, cfg config, known *credentials.R
 		Public:      cfg.Public,
 		OSCORE:      oscorecoap.Config{Blockwise: blockwise, Observer: a.oscoreObserver()},
 		Observer:    a.aceObserver(),
-	}, a.upstream)
+	}, a.pool.Handler(a.upstream))
 	if err != nil {
 		return nil, errors.Join(err, a.upstream.close())
 	}
@@ -139,14 +142,10 @@ func (a *agent) listen() (*net.UDPConn, error) {
 
 // serve answers requests on conn until ctx is done.
 func (a *agent) serve(ctx context.Context, conn *net.UDPConn) error {
-	server := gocoap.NewServer(gocoap.Config{
-		Handler: a.rs, Understands: []coap.OptionID{coap.OSCORE},
-		Requests: a.cfg.Limits.Requests, RequestsPerPeer: a.cfg.Limits.RequestsPerPeer,
-	})
-	serving, stop := context.WithCancel(ctx)
-	defer stop()
+	server := coap.Server{Handler: a.rs, Config: coap.Config{Understands: []coap.OptionID{coap.OSCORE}}}
+	defer a.pool.Close()
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(serving, conn) }()
+	go func() { done <- server.Serve(ctx, conn) }()
 	ticker := time.NewTicker(expireInterval)
 	defer ticker.Stop()
 	for {

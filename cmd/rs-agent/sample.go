@@ -10,7 +10,6 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/coap"
-	"github.com/ostiary/ostiary/oscore/oscorecoap/gocoap"
 )
 
 type sampleCommand struct {
@@ -28,7 +27,8 @@ func (c *sampleCommand) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	fmt.Fprintf(s.Err, "a thermostat without protection on coap://%v: /value (GET, PUT, observable), /large (GET, PUT), /secret (GET)\n", conn.LocalAddr())
-	return gocoap.NewServer(gocoap.Config{Handler: newSample()}).Serve(ctx, conn)
+	server := coap.Server{Handler: newSample()}
+	return server.Serve(ctx, conn)
 }
 
 // newSample returns the resources of the sample device.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/ostiary/ostiary/ace/acecoap"
 	"github.com/ostiary/ostiary/coap"
-	"github.com/ostiary/ostiary/oscore/oscorecoap/gocoap"
 )
 
 // upstream passes requests on to the server that is protected, in clear. It is
@@ -17,7 +16,7 @@ import (
 type upstream struct {
 	timeout time.Duration
 	log     *slog.Logger
-	conn    *gocoap.Client
+	conn    *coap.Client
 	whole   coap.Doer // block-wise transfer around conn
 
 	observations sync.WaitGroup
@@ -30,7 +29,7 @@ func newUpstream(ctx context.Context, cfg config, log *slog.Logger) (*upstream, 
 	if err != nil {
 		return nil, err
 	}
-	conn, err := gocoap.Dial(ctx, addr.String(), gocoap.Config{NStart: 16})
+	conn, err := coap.Dial("udp", addr.String(), coap.Config{NStart: 16, Blockwise: coap.BlockwiseConfig{MaxBody: cfg.Limits.Body}})
 	if err != nil {
 		return nil, err
 	}
