@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -309,6 +310,51 @@ func TestLoopbackWithLoss(t *testing.T) {
 		}
 		if len(bodies) != 4 {
 			t.Errorf("handler ran %d times, want 4", len(bodies))
+		}
+	})
+}
+
+// Many clients at once, each with several requests under way.
+func TestLoopbackManyClients(t *testing.T) {
+	overLoopback(t, func(t *testing.T, tr transport) {
+		oracle := watch(t)
+		var contexts oscore.Contexts
+		var served atomic.Int32
+		h := oscorecoap.Handler(&contexts, coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+			served.Add(1)
+			_ = w.Respond(&coap.Response{Code: coap.Content, Payload: append([]byte(r.Identity.Subject()), r.Payload...)})
+		}), nil, oscorecoap.Config{})
+		addr := tr.serve(t, h)
+		var work sync.WaitGroup
+		for i := range 6 {
+			params := oscore.Params{
+				MasterSecret: []byte{byte(i), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+				SenderID:     []byte{byte(i)}, RecipientID: []byte{0xff},
+			}
+			swapped := params
+			swapped.SenderID, swapped.RecipientID = params.RecipientID, params.SenderID
+			subject := string(rune('A' + i))
+			if err := contexts.Add(associate(t, oscore.Config{Params: swapped, Subject: subject, DangerNewAEAD: oracle})); err != nil {
+				t.Fatal(err)
+			}
+			c := oscorecoap.NewClient(tr.dial(t, addr), associate(t, oscore.Config{Params: params, DangerNewAEAD: oracle}), oscorecoap.ClientConfig{})
+			for j := range 3 {
+				work.Go(func() {
+					for k := range 20 {
+						r := coap.NewRequest(coap.POST, "/x")
+						r.Payload = bytes.Repeat([]byte{byte(j), byte(k)}, 10+k*20)
+						resp, err := c.Do(t.Context(), r)
+						if err != nil || string(resp.Payload) != subject+string(r.Payload) {
+							t.Errorf("client %s: got %v, error %v", subject, resp, err)
+							return
+						}
+					}
+				})
+			}
+		}
+		work.Wait()
+		if n := served.Load(); n != 6*3*20 {
+			t.Errorf("handler ran %d times, want %d", n, 6*3*20)
 		}
 	})
 }

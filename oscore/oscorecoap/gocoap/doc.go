@@ -33,5 +33,7 @@
 // ones included; some 70 allocations for a request; an option of a known number
 // and illegal length disappears before anybody can refuse it; a payload marker
 // without payload is no error; a malformed Confirmable message gets no Reset
-// message; no extended tokens (RFC 8974).
+// message; no extended tokens (RFC 8974). Nor does anything here ask a peer to
+// show its address before a long answer in clear (RFC 9175, Section 2.4): what a
+// handler says to anybody should be short.
 package gocoap
