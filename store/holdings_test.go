@@ -16,7 +16,7 @@ func testJournal(t *testing.T, open opener) {
 	want := []idalloc.Holding{
 		{ID: "", State: idalloc.StateReserved},
 		{ID: "\x00\xff", State: idalloc.StateQuarantined, Holder: idalloc.Holder{Source: idalloc.SourceEDHOC}},
-		{ID: "a", State: idalloc.StateLive, Holder: idalloc.Holder{Source: idalloc.SourceOCF, Ref: "pümp"}, NotBefore: start.Add(time.Hour)},
+		{ID: "a", State: idalloc.StateLive, Holder: idalloc.Holder{Source: idalloc.SourceOCF, Ref: "pümp"}, NotBefore: start.Add(time.Hour + time.Millisecond)},
 	}
 	gone := idalloc.Holding{ID: "gone", State: idalloc.StateLive}
 	first := append([]idalloc.Holding{{ID: "a", State: idalloc.StateReserved}, gone}, want[:2]...)

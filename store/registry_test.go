@@ -299,6 +299,26 @@ func testRegistryStaleness(t *testing.T, open opener) {
 	suspended(false)
 }
 
+// What was read before a change is not remembered after it.
+func testRegistryRace(t *testing.T, open opener) {
+	s := open(t, t.TempDir())
+	client := fullClient(t)
+	if err := s.Admin("me").AddClient(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	old, err := recall(t.Context(), s, func(r *registry) map[string]as.Client { return r.clients }, "pump", func() (as.Client, error) {
+		changed := client
+		changed.Suspended = false
+		return client, s.Admin("me").UpdateClient(t.Context(), changed)
+	})
+	if err != nil || !old.Suspended {
+		t.Fatalf("read before the change: %+v, %v", old, err)
+	}
+	if got, err := s.Client(t.Context(), "pump"); err != nil || got.Suspended {
+		t.Errorf("read after the change: %+v, %v", got, err)
+	}
+}
+
 func newContext(name, subject string, sender, recipient byte) Context {
 	return Context{Name: name, Subject: subject, B2: oscore.B2Allowed, Params: oscore.Params{
 		MasterSecret: secret.Bytes(topSecret), MasterSalt: []byte("salt"), SenderID: []byte{sender}, RecipientID: []byte{recipient},

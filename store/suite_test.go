@@ -29,6 +29,7 @@ var suite = map[string]func(*testing.T, opener){
 	"NoSecretIsShown":         testNoSecretIsShown,
 	"ReadersSeeCommittedOnly": testReadersSeeCommittedOnly,
 	"RegistryChanges":         testRegistryChanges,
+	"RegistryRace":            testRegistryRace,
 	"RegistryStaleness":       testRegistryStaleness,
 	"Reserve":                 testReserve,
 	"ReserveConcurrently":     testReserveConcurrently,
