@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
-	"github.com/ostiary/ostiary/internal/cborseq"
 	"github.com/ostiary/ostiary/oscore"
 )
 
@@ -228,36 +226,6 @@ func (r *replay) response(x *exchange, wire oscore.Message, p oscore.Protected) 
 	return &m, same(again, wire)
 }
 
-// step tells what a request is in Appendix B.2.
-type step struct {
-	idContext     []byte
-	first, second bool // request #1 or #2
-	// odd is a request #2 whose ID Context is not R2 and 8 bytes. If it was the
-	// server who began, Californium takes for R2 all but the last 8 bytes of R2
-	// || ID1. Our clients send no such thing.
-	odd bool
-}
-
-func (r *replay) step(p oscore.Protected) (step, error) {
-	kidContext, ok := p.KIDContext()
-	if !ok || bytes.Equal(kidContext, r.idContext) {
-		return step{idContext: r.idContext}, nil
-	}
-	switch id, ok := unwrap(kidContext); {
-	case ok && len(id) == 8: // R1
-		return step{idContext: id, first: true}, nil
-	case ok && len(id) >= 24: // R2 || R3
-		return step{idContext: id, second: true, odd: len(id) > 24}, nil
-	}
-	return step{}, fmt.Errorf("kid context %x", kidContext)
-}
-
-// unwrap returns what is in a CBOR byte string.
-func unwrap(kidContext []byte) (id []byte, ok bool) {
-	s := cborseq.String(kidContext)
-	return id, s.ReadBytes(&id) && s.Empty()
-}
-
 // context returns the context of the server with an ID Context.
 func (r *replay) context(idContext []byte) (*oscore.Context, error) {
 	key := string(idContext)
@@ -269,71 +237,6 @@ func (r *replay) context(idContext []byte) (*oscore.Context, error) {
 	c, err := oscore.NewContext(oscore.Config{Params: p})
 	r.contexts[key] = c
 	return c, err
-}
-
-// clientRandom is what the client has read from its source of randomness: R1 and
-// R3 of each run.
-func clientRandom(t *Transcript) (random []byte) {
-	for i := range t.Datagrams {
-		w, err := parseWire(t.Datagrams[i].Bytes)
-		if err != nil || t.Datagrams[i].From != FromClient {
-			continue
-		}
-		p, err := oscore.ParseProtected(w.message)
-		if err != nil {
-			continue
-		}
-		kidContext, _ := p.KIDContext()
-		if id, ok := unwrap(kidContext); ok && (len(id) == 8 || len(id) >= 24) {
-			random = append(random, id[len(id)-8:]...)
-		}
-	}
-	return random
-}
-
-// Option numbers.
-const (
-	optionObserve = 6
-	optionOSCORE  = 9
-)
-
-// optionOf returns an option of m, which may be changed; nil if there is none.
-func optionOf(m oscore.Message, number uint16) *oscore.Option {
-	for i := range m.Options {
-		if m.Options[i].Number == number {
-			return &m.Options[i]
-		}
-	}
-	return nil
-}
-
-// withObserve gives m the outer Observe option of the message that it was in: the
-// inner one is empty, or what the client makes of it (RFC 8613, Section 4.1.3.5.2).
-func withObserve(m, wire oscore.Message) oscore.Message {
-	m = m.Clone()
-	if inner, outer := optionOf(m, optionObserve), optionOf(wire, optionObserve); inner != nil && outer != nil {
-		inner.Value = outer.Value
-	}
-	return m
-}
-
-// withKIDContext gives m, a request, another kid context; nil is none. It has no
-// part in the ciphertext.
-func withKIDContext(m oscore.Message, kidContext []byte) oscore.Message {
-	const flag = 0x10 // in the first byte of the option (RFC 8613, Section 6.1)
-	m = m.Clone()
-	option := optionOf(m, optionOSCORE)
-	head, rest := option.Value[:1+option.Value[0]&7], option.Value[1+option.Value[0]&7:]
-	if head[0]&flag != 0 {
-		rest = rest[1+rest[0]:]
-	}
-	head[0] &^= flag
-	if kidContext != nil {
-		head[0] |= flag
-		rest = slices.Concat([]byte{byte(len(kidContext))}, kidContext, rest)
-	}
-	option.Value = slices.Concat(head, rest)
-	return m
 }
 
 // same compares a message that was protected again with the recorded one.

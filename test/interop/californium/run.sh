@@ -24,7 +24,7 @@ for tool in javac mvn; do
 done
 
 if [[ ! -e $here/target/peer.jar || -n $(find "$here/pom.xml" "$here/src" -newer "$here/target/peer.jar" -print -quit) ]]; then
-	mvn -q -B -f "$here/pom.xml" package >&2
+	mvn -q -B -Dstyle.color=never -f "$here/pom.xml" package >&2
 fi
 make -s --no-print-directory -C "$root" build >&2
 "$go" -C "$root" build -trimpath -o "$here/.cache/californium" ./test/interop/californium
