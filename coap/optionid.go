@@ -56,8 +56,6 @@ type optionRule struct {
 }
 
 // rule returns the definition of an option this package knows.
-//
-//nolint:mnd // the numbers are the registry's
 func (id OptionID) rule() (optionRule, bool) {
 	switch id {
 	case IfMatch:
