@@ -3,6 +3,7 @@ package oscore
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -425,6 +426,20 @@ func TestKHMACExpires(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// The next run, long after one that came to nothing, has a K_HMAC of its own.
+	p, _, err := c.ProtectRequest(getRequest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.VerifyRequest(wire(t, p)); !isChallenge(err) {
+		t.Fatal(err)
+	}
+	now = now.Add(lifetime)
+	_, x, y, rounds := retried(t, c, s, getRequest)
+	if rounds != 2 {
+		t.Errorf("%d exchanges after a run that came to nothing, want 2", rounds)
+	}
+	finish(t, x, y)
 }
 
 // TestReadings is a peer that does not wrap the random strings, and one that begins a run
@@ -448,6 +463,29 @@ func TestReadings(t *testing.T) {
 		}
 		finish(t, x, y)
 		assertSame(t, c, s)
+	})
+	t.Run("random string that looks wrapped", func(t *testing.T) {
+		c := mustAssociation(t, b2Config(B2Required, false, func(cfg *Config) {
+			cfg.Rand = strings.NewReader("unused..\x47random!")
+		}))
+		s := mustAssociation(t, b2Config(B2Required, true))
+		p, x, err := c.ProtectRequest(getRequest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p = wire(t, p)
+		p.header.kidContext, _ = unwrap(p.header.kidContext)
+		if r, ok := unwrap(p.header.kidContext); !ok || string(r) != "random!" {
+			t.Fatalf("kid context %q", p.header.kidContext)
+		}
+		_, _, err = s.VerifyRequest(p)
+		var challenge *Challenge
+		if !errors.As(err, &challenge) {
+			t.Fatalf("request #1: %v, want response #1", err)
+		}
+		if _, err := x.open(&challenge.Protected, secondOf(t, c, challenge), nil); err != nil {
+			t.Error(err)
+		}
 	})
 	t.Run("server does not wrap", func(t *testing.T) {
 		c, s := b2Pair(t, B2Required, B2Required)
@@ -524,6 +562,20 @@ func TestReadings(t *testing.T) {
 			assertSame(t, c, s)
 		}
 	})
+}
+
+// secondOf derives the context of the response #1 to a request #1 of c.
+func secondOf(t *testing.T, c *Association, challenge *Challenge) *Context {
+	t.Helper()
+	r2, ok := unwrap(challenge.Protected.header.kidContext)
+	if !ok {
+		t.Fatal("R2 is not wrapped")
+	}
+	second, err := c.derive(concat(r2, c.b2.first.common.idContext), stepSecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return second
 }
 
 // TestRunForgeries: whatever is not from the peer begins and ends nothing.

@@ -1,11 +1,14 @@
 package oscore
 
 import (
+	"crypto/cipher"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/ostiary/ostiary/internal/cose"
 )
 
 // windowModel remembers everything: the window that is meant.
@@ -172,34 +175,83 @@ func TestForgedNumber(t *testing.T) {
 	}
 }
 
-// TestOneOfManyAccepts gives the same request to 64 goroutines.
+// A barrier makes AEADs whose Open waits until as many goroutines are in it: all of them
+// have looked at the window, and none has changed it.
+type barrier struct{ sync.WaitGroup }
+
+func (b *barrier) newAEAD(a cose.Algorithm, key []byte) (cipher.AEAD, error) {
+	aead, err := a.NewAEAD(key)
+	return &waiting{AEAD: aead, barrier: b}, err
+}
+
+type waiting struct {
+	cipher.AEAD
+	barrier *barrier
+}
+
+func (w *waiting) Open(dst, nonce, ciphertext, aad []byte) ([]byte, error) {
+	w.barrier.Done()
+	w.barrier.Wait()
+	return w.AEAD.Open(dst, nonce, ciphertext, aad)
+}
+
+// atOnce gives p to n goroutines and returns how many accept it.
+func atOnce(s *Context, b *barrier, p Protected, n int) int {
+	b.Add(n)
+	var accepted atomic.Int32
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			if _, _, err := s.VerifyRequest(p); err == nil {
+				accepted.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	return int(accepted.Load())
+}
+
+// TestOneOfManyAccepts gives the same request to 64 goroutines, all of which find its
+// number fresh.
 //
 //spec:8613-7.4-3
 func TestOneOfManyAccepts(t *testing.T) {
+	var b barrier
 	params := testParams()
-	c, s := mustContext(t, Config{Params: params}), mustContext(t, Config{Params: params.mirror()})
+	c := mustContext(t, Config{Params: params})
+	s := mustContext(t, Config{Params: params.mirror(), DangerNewAEAD: b.newAEAD})
 	for range 20 {
 		p, _, err := c.ProtectRequest(getRequest)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p = wire(t, p)
-		var accepted atomic.Int32
-		var all sync.WaitGroup
-		start := make(chan struct{})
-		for range 64 {
-			all.Go(func() {
-				<-start
-				if _, _, err := s.VerifyRequest(p); err == nil {
-					accepted.Add(1)
-				}
-			})
-		}
-		close(start)
-		all.Wait()
-		if got := accepted.Load(); got != 1 {
+		if got := atOnce(s, &b, wire(t, p), 64); got != 1 {
 			t.Fatalf("accepted %d times, want 1", got)
 		}
+	}
+}
+
+// TestClosedWindow: after suspend, no number is taken and no window recovered.
+//
+//spec:8613-7.5-2
+func TestClosedWindow(t *testing.T) {
+	w := newWindow(defaultWindow)
+	w.take(1)
+	w.suspend(nil)
+	if w.take(2) {
+		t.Error("take = true")
+	}
+	w = newWindow(defaultWindow)
+	w.lost = true
+	w.suspend(nil)
+	if w.recover(2) {
+		t.Error("recover = true")
+	}
+	var s sequence
+	s.init(nil)
+	s.suspend(nil)
+	if n, err := s.take(); err != ErrDiscarded {
+		t.Errorf("take = %d, %v, want %v", n, err, ErrDiscarded)
 	}
 }
 

@@ -93,7 +93,6 @@ func (x *ServerExchange) protect(m *Message, own *uint64) (Protected, error) {
 func (x *ServerExchange) Keep() *ServerExchange {
 	k := &ServerExchange{context: x.context, piv: x.piv, registration: x.registration}
 	k.state.Store(x.state.Swap(exchangeSpent))
-	x.context = nil
 	return k
 }
 

@@ -91,6 +91,26 @@ func TestConcurrentResponses(t *testing.T) {
 	}
 }
 
+// TestKeepTakesTheNonceAlong: an exchange that is moved has used what it has used.
+//
+//spec:8613-7.2-1
+func TestKeepTakesTheNonceAlong(t *testing.T) {
+	oracle := nonceoracle.New(t)
+	params := testParams()
+	c := mustContext(t, Config{Params: params})
+	s := mustContext(t, Config{Params: params.mirror(), DangerNewAEAD: oracle.NewAEAD})
+	_, y := request(t, c, s, register)
+	for i := range 4 {
+		m := notice
+		m.Payload = []byte{byte(i)}
+		p := respond(t, y, m)
+		if _, own := p.PartialIV(); own != (i > 0) {
+			t.Errorf("notification %d has a Partial IV: %t, want %t", i, own, i > 0)
+		}
+		y = y.Keep()
+	}
+}
+
 func TestSpentExchanges(t *testing.T) {
 	c, s := pairFor(t)
 	x, y := request(t, c, s, getRequest)
