@@ -483,7 +483,7 @@ func TestReadings(t *testing.T) {
 		if !errors.As(err, &challenge) {
 			t.Fatalf("request #1: %v, want response #1", err)
 		}
-		if _, err := x.open(&challenge.Protected, secondOf(t, c, challenge), nil); err != nil {
+		if _, err := x.open(&challenge.Protected, secondOf(t, c, challenge), &x.context.sender.base); err != nil {
 			t.Error(err)
 		}
 	})
