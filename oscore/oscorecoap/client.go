@@ -27,6 +27,11 @@ type ClientConfig struct {
 	// default is 4: both, and each once more for bad luck.
 	Retries int
 
+	// Window is the size of the server's replay window: no request is sent so
+	// far ahead of one without an answer that this one might fall out of it.
+	// The default is 32 (RFC 8613, Section 3.2.2).
+	Window int
+
 	// Dropped is told of notifications that are ignored: they do not verify,
 	// or are older than one that came before. It may be nil.
 	Dropped func(err error)
@@ -66,10 +71,13 @@ func NewClient(d coap.Doer, sec *oscore.Association, cfg ClientConfig) *Client {
 	if cfg.Retries <= 0 {
 		cfg.Retries = 4
 	}
+	if cfg.Window <= 0 {
+		cfg.Window = 32
+	}
 	if cfg.Dropped == nil {
 		cfg.Dropped = func(error) {}
 	}
-	p := &protector{transport: d, sec: sec, cfg: cfg}
+	p := &protector{transport: d, sec: sec, cfg: cfg, flights: flights{window: uint64(cfg.Window)}}
 	return &Client{whole: coap.BlockwiseClient(p, cfg.Blockwise), next: p}
 }
 
@@ -90,29 +98,40 @@ type protector struct {
 	sec       *oscore.Association
 	cfg       ClientConfig
 
-	mu        sync.Mutex // guards observing; taken before that of its elements
+	mu        sync.Mutex // guards what follows; taken before that of an observing
 	observing map[*observing]bool
+	flights   flights
 }
 
 // Do protects a request, sends it and verifies its response, and does so again
 // as long as the server asks for it.
 func (p *protector) Do(ctx context.Context, r *coap.Request) (*coap.Response, error) {
 	for tries := 0; ; tries++ {
-		outer, exchange, err := p.protect(r)
-		if err != nil {
-			return nil, err
-		}
-		answer, err := p.transport.Do(ctx, outer)
-		if err != nil {
-			return nil, err
-		}
-		resp, err := verify(exchange, answer)
+		resp, err := p.try(ctx, r)
 		p.renew()
 		var retry *oscore.Retry
 		if !errors.As(err, &retry) || tries == p.cfg.Retries {
 			return resp, err
 		}
 	}
+}
+
+// try sends a request once.
+func (p *protector) try(ctx context.Context, r *coap.Request) (*coap.Response, error) {
+	f, err := p.depart(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.land(f)
+	outer, exchange, err := p.protect(r)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := p.transport.Do(ctx, outer)
+	if err != nil {
+		return nil, err
+	}
+	return verify(exchange, answer)
 }
 
 // protect is Protecting the Request (RFC 8613, Section 8.1).

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/coap/coaptest"
@@ -202,4 +204,74 @@ func TestAddressOfTheServer(t *testing.T) {
 	if got := h.requests; len(got) != 2 || got[0].RemoteAddr != addrA || got[1].RemoteAddr != addrB {
 		t.Errorf("requests went to %v, want %v and %v", got, addrA, addrB)
 	}
+}
+
+// held is a transport that answers when the test says so.
+type held struct {
+	handler coap.Handler
+	sent    chan *coap.Request
+	release chan struct{}
+}
+
+func (h *held) Do(ctx context.Context, r *coap.Request) (*coap.Response, error) {
+	h.sent <- r.Clone()
+	select {
+	case <-h.release:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return (&coaptest.Direct{Handler: h.handler}).Do(ctx, r)
+}
+
+// A request that is held up on its way would fall out of the server's replay
+// window if too many others passed it. They wait; but for 5 seconds only, since
+// then it is its answer that takes long.
+func TestRequestsStayInTheReplayWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, nil)
+		h := &held{handler: p.handler(t, new(counter), nil, oscorecoap.Config{}), sent: make(chan *coap.Request, 256), release: make(chan struct{})}
+		c := oscorecoap.NewClient(h, p.client, oscorecoap.ClientConfig{})
+		results := make(chan error, 64)
+		start := func(ctx context.Context) {
+			go func() {
+				_, err := c.Do(ctx, coap.NewRequest(coap.GET, "/x"))
+				results <- err
+			}()
+			synctest.Wait()
+		}
+		for range 33 {
+			start(t.Context())
+		}
+		if len(h.sent) != 32 {
+			t.Errorf("%d requests went out, want 32", len(h.sent))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		start(ctx)
+		cancel()
+		if err := <-results; !errors.Is(err, context.Canceled) {
+			t.Errorf("a waiting request whose context ends: got %v, want %v", err, context.Canceled)
+		}
+		time.Sleep(4 * time.Second)
+		if len(h.sent) != 32 {
+			t.Errorf("%d requests went out after 4 s, want 32", len(h.sent))
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(h.sent) != 33 {
+			t.Errorf("%d requests went out after 5 s, want 33", len(h.sent))
+		}
+		for range 33 { // the oldest first
+			h.release <- struct{}{}
+			if err := <-results; err != nil {
+				t.Errorf("request: %v", err)
+			}
+		}
+		close(h.release)
+		for range 40 { // nothing is in flight: all at once
+			start(t.Context())
+			if err := <-results; err != nil {
+				t.Errorf("request: %v", err)
+			}
+		}
+	})
 }

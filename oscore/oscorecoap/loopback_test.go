@@ -3,6 +3,7 @@ package oscorecoap_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -345,6 +346,10 @@ func TestLoopbackManyClients(t *testing.T) {
 						r.Payload = bytes.Repeat([]byte{byte(j), byte(k)}, 10+k*20)
 						resp, err := c.Do(t.Context(), r)
 						if err != nil || string(resp.Payload) != subject+string(r.Payload) {
+							var u *oscorecoap.UnprotectedError
+							if errors.As(err, &u) {
+								t.Errorf("client %s: got an unprotected %v %q with %v", subject, u.Response.Code, u.Response.Payload, u.Response.Options)
+							}
 							t.Errorf("client %s: got %v, error %v", subject, resp, err)
 							return
 						}

@@ -62,6 +62,7 @@ type observing struct {
 	request *coap.Request
 	notify  func(*coap.Response)
 	end     context.CancelCauseFunc
+	land    func() // when the first response is there
 
 	mu       sync.Mutex      // guards what follows
 	context  *oscore.Context // of the registration; nil until the server has accepted it
@@ -72,6 +73,12 @@ type observing struct {
 
 // run registers, and waits for the end.
 func (o *observing) run(outer context.Context) error {
+	f, err := o.p.depart(outer)
+	if err != nil {
+		return err
+	}
+	o.land = sync.OnceFunc(func() { o.p.land(f) })
+	defer o.land()
 	out, exchange, err := o.p.protect(o.request)
 	if err != nil {
 		return err
@@ -103,6 +110,7 @@ func (o *observing) run(outer context.Context) error {
 // receive takes a response. The first says whether there is an observation.
 func (o *observing) receive(exchange *oscore.ClientExchange, answer *coap.Response) {
 	resp, err := verify(exchange, answer)
+	o.land()
 	o.mu.Lock()
 	first := !o.accepted
 	switch {
