@@ -113,6 +113,7 @@ func TestMulticastServer(t *testing.T) {
 	s := &sink{keep: true}
 	var mux Mux
 	mux.Handle("/a", echoHandler)
+	mux.HandleFunc("/e", func(w ResponseWriter, r *Request) { _ = w.Respond(&Response{Code: InternalServerError}) })
 	l := bench(t, Config{Handler: &mux}, s)
 	group := netip.MustParseAddr("ff02::fd")
 	send := func(b string, local netip.Addr) int {
@@ -124,7 +125,7 @@ func TestMulticastServer(t *testing.T) {
 	//spec:7252-8.1-1
 	//spec:7252-8-1
 	//spec:7252-8.1-2
-	for _, b := range []string{"\x40\x01\x00\x01\xb1a", "\x40\x00\x00\x01", "\x50\x00\x00\x02", "\x50\x01\x00\x03\xb1a\xff", "\x50\x45\x00\x04", "\x50\x01\x00\x05\xb1b", "\x70\x00\x00\x05"} {
+	for _, b := range []string{"\x40\x01\x00\x01\xb1a", "\x40\x00\x00\x01", "\x50\x00\x00\x02", "\x50\x01\x00\x03\xb1a\xff", "\x50\x45\x00\x04", "\x50\x01\x00\x05\xb1b", "\x50\x01\x00\x07\xb1e", "\x70\x00\x00\x05"} {
 		if n := send(b, group); n != 0 {
 			t.Errorf("%x: got %x", b, s.sent[len(s.sent)-1])
 		}

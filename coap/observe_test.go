@@ -299,6 +299,41 @@ func TestObserveEnds(t *testing.T) {
 	}
 }
 
+// TestObserveSupersedes: a state that has changed while its notification was
+// on the way is not retransmitted; the newer one is, with a Message ID of its
+// own and the retransmission counter of the old.
+func TestObserveSupersedes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(coaptest.Network)
+		s := new(subject)
+		server := endpoint(t, n, serverAddr, coap.Config{Handler: s})
+		peer := raw{t, n.Listen(clientAddr)}
+		peer.send(register)
+		_, _ = peer.note(time.Second)
+		w, _ := s.last()
+		_ = w.Respond(notification("old"))
+		first, _ := peer.note(time.Second)
+		_ = w.Respond(notification("newer"))
+		_ = w.Respond(notification("newest"))
+		//spec:7641-4.4-4
+		second, ok := peer.note(4 * time.Second)
+		if !ok || first.payload != "old" || second.payload != "newest" || second.typ != 0 ||
+			string(second.id) == string(first.id) || second.observe <= first.observe {
+			t.Fatalf("got %+v and then %+v", first, second)
+		}
+		peer.ack(first.id) // late, and of no use
+		synctest.Wait()
+		if st := server.Stats(); st.Outstanding != 1 {
+			t.Errorf("got %+v", st)
+		}
+		peer.ack(second.id)
+		synctest.Wait()
+		if st := server.Stats(); st.Outstanding != 0 || st.Observations != 1 || st.Retransmissions != 1 {
+			t.Errorf("got %+v", st)
+		}
+	})
+}
+
 // TestObserveAgain: a registration with the same token replaces the one
 // before (RFC 7641, Section 4.1), one with a forged Reset does not end it.
 func TestObserveAgain(t *testing.T) {

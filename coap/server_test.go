@@ -111,6 +111,24 @@ func TestAmplification(t *testing.T) {
 	})
 }
 
+// TestAmplificationLimit: 136 bytes are the most.
+func TestAmplificationLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(coaptest.Network)
+		var mux coap.Mux
+		mux.Handle("/a", respond(coap.Content, 130))
+		mux.Handle("/b", respond(coap.Content, 131))
+		endpoint(t, n, serverAddr, coap.Config{Handler: &mux})
+		peer := raw{t, n.Listen(clientAddr)}
+		for path, want := range map[string]byte{"61": byte(coap.Content), "62": byte(coap.Unauthorized)} {
+			peer.send("410100" + path + "aab1" + path)
+			if d, ok := peer.sock.Receive(time.Second); !ok || d.Data[1] != want || len(d.Data) > 136 {
+				t.Errorf("%s: got %d bytes, %x", path, len(d.Data), d.Data)
+			}
+		}
+	})
+}
+
 func TestNoResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := new(coaptest.Network)
