@@ -58,8 +58,10 @@ type Config struct {
 	// before RecoverWindow.
 	Resume []byte
 
-	// B2 says what part the protocol of Appendix B.2 plays. It must be the same in
-	// both endpoints, which must both have a good source of randomness.
+	// B2 says what part the protocol of Appendix B.2 plays. It must be on or off in both
+	// endpoints alike, and if it is on, both must have a good source of randomness.
+	// The numbers of a context that comes of it begin at 0 and are not those of
+	// Sequence: after a restart without Resume, B2Required derives another.
 	B2 B2Mode
 
 	// OwnPartialIV has every response carry a Partial IV of its own, for servers of

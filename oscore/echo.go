@@ -75,7 +75,10 @@ func (c *Context) recoverWindow(number uint64) bool {
 }
 
 // pendingEcho is the Echo value that a client owes the server: it goes into every
-// request until a response shows that it has arrived (RFC 9175, Section 2.3).
+// request under the same context until a response shows that it has arrived (RFC 9175,
+// Section 2.3).
+//
+//spec:9175-2.3-2
 type pendingEcho struct{ value atomic.Pointer[[]byte] }
 
 func (e *pendingEcho) get() []byte {

@@ -283,6 +283,8 @@ func TestChallengeWithoutNumber(t *testing.T) {
 
 // TestClientEcho is the client's side of RFC 9175: the value goes inside every request
 // until one has arrived, and nobody sees it.
+//
+//spec:9175-2.3-2
 func TestClientEcho(t *testing.T) {
 	c, s := pairFor(t)
 	value := []byte(strings.Repeat("e", 40))

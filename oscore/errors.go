@@ -67,7 +67,8 @@ func (c *Challenge) Error() string {
 
 // A Retry is the error for a verified response that is a challenge: the server has
 // not processed the request. Protect the original request again and send it; what
-// the server asked for is in it then. Give up after a few in a row.
+// the server asked for is in it then. An honest server is content after four of them
+// in a row.
 type Retry struct {
 	Response Message // the 4.01
 	Section  string  // "B.1.2" or "B.2"
