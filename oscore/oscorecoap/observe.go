@@ -118,7 +118,7 @@ func (o *observing) receive(exchange *oscore.ClientExchange, answer *coap.Respon
 		o.err = err
 		o.end(err)
 	case err != nil:
-		o.p.cfg.Dropped(err) //spec:8613-8.4.2-4
+		o.p.cfg.Dropped(err) //spec:8613-8.4.2-3
 	case observed(resp):
 		if first {
 			o.accepted, o.context = true, o.p.sec.Current()

@@ -514,7 +514,7 @@ func TestNotificationsThatDoNotVerify(t *testing.T) {
 	if err := wait(t, done, "Observe"); err != nil {
 		t.Errorf("Observe: %v, want nil", err)
 	}
-	if len(got) != 0 || len(res.writers) != 0 { //spec:8613-8.4.2-4
+	if len(got) != 0 || len(res.writers) != 0 { //spec:8613-8.4.2-3
 		t.Errorf("%d more notifications, %d more registrations, want none", len(got), len(res.writers))
 	}
 }
