@@ -93,7 +93,7 @@ func (a *answers) keyOf(w coap.ResponseWriter, r *coap.Request) uint64 {
 
 func writePart(h *maphash.Hash, part []byte) {
 	var size [4]byte
-	binary.BigEndian.PutUint32(size[:], uint32(len(part))) //nolint:gosec // part of a datagram
+	binary.BigEndian.PutUint32(size[:], uint32(len(part)))
 	_, _ = h.Write(size[:])
 	_, _ = h.Write(part)
 }

@@ -2,8 +2,9 @@ package oscorecoap
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -143,7 +144,9 @@ func (o *observing) freshFor(resp *coap.Response) {
 	if !ok {
 		age = 60 // RFC 7252, Section 5.10.5
 	}
-	grace := 5*time.Second + rand.N(10*time.Second) //nolint:gosec // no secret
+	var random [2]byte
+	_, _ = rand.Read(random[:]) // does not fail
+	grace := 5*time.Second + 10*time.Second*time.Duration(binary.BigEndian.Uint16(random[:]))>>16
 	after := time.Duration(age)*time.Second + grace
 	if o.stale == nil {
 		o.stale = time.AfterFunc(after, func() { o.end(errAgain) })

@@ -187,7 +187,7 @@ func TestAuthorize(t *testing.T) {
 		client, d := p.connect(h)
 		resp, err := client.Do(t.Context(), coap.NewRequest(coap.GET, "/x"))
 		wantResponse(t, resp, err, c.code, c.payload) // verified, so it was protected
-		if denied != c.err {
+		if !errors.Is(denied, c.err) {
 			t.Errorf("%s: observer was told %v, want %v", name, denied, c.err)
 		}
 		if format, ok := resp.Options.Uint(coap.ContentFormat); c.payload != "" && (!ok || format != 19) {

@@ -58,7 +58,7 @@ func resolve(ctx context.Context, addr string) (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	return netip.AddrPortFrom(ips[0].Unmap(), uint16(n)), nil //nolint:gosec // LookupPort returns 0 to 65535
+	return netip.AddrPortFrom(ips[0].Unmap(), uint16(n)), nil // LookupPort returns 0 to 65535
 }
 
 // Close ends the client: requests under way fail with coap.ErrClosed. It

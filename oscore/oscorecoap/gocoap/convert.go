@@ -38,9 +38,9 @@ func received(cc *client.Conn, m *pool.Message) *datagram {
 	d := &datagram{
 		path:  path{remote: addrPort(cc.RemoteAddr())},
 		typ:   m.Type(),
-		mid:   uint16(m.MessageID()), //nolint:gosec // go-coap has decoded it from two bytes
+		mid:   uint16(m.MessageID()), // decoded from two bytes
 		token: string(m.Token()),
-		code:  coap.Code(m.Code()), //nolint:gosec // one byte on the wire
+		code:  coap.Code(m.Code()), // one byte on the wire
 	}
 	if cm := m.ControlMessage(); cm != nil {
 		d.multicast = cm.Dst.IsMulticast()

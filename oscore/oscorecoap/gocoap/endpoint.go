@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -41,7 +40,8 @@ type endpoint struct {
 	mu            sync.Mutex // guards what follows
 	socket        *gonet.UDPConn
 	local         netip.AddrPort
-	closed        bool
+	closed        bool // no new request is taken
+	stopped       bool // no new worker is started
 	exchanges     cache
 	running       map[netip.AddrPort]int
 	total         int
@@ -84,9 +84,9 @@ func newEndpoint(cfg Config) *endpoint {
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.serving, e.drain = context.WithCancel(e.ctx)
 	for i := range e.mids {
-		e.mids[i].Store(rand.Uint32()) //nolint:gosec // a Message ID is no secret
+		e.mids[i].Store(random())
 	}
-	e.seq.Store(rand.Uint32() & 0xffff) //nolint:gosec // nor is an Observe value
+	e.seq.Store(random() & 0xffff)
 	return e
 }
 
@@ -109,7 +109,8 @@ func (e *endpoint) serve(ctx context.Context, conn *net.UDPConn) error {
 		e.shutdown(s)
 	}
 	<-e.ctx.Done()
-	e.mu.Lock() // nobody spawns from here on
+	e.mu.Lock()
+	e.stopped = true
 	e.mu.Unlock()
 	e.workers.Wait()
 	if ctx.Err() != nil {
@@ -238,5 +239,5 @@ func (e *endpoint) write(p path, b []byte) {
 // nextMID returns a Message ID for a message to an address. Addresses share a
 // counter by hash, so that one is not reused soon for any of them.
 func (e *endpoint) nextMID(remote netip.AddrPort) uint16 {
-	return uint16(e.mids[uint8(maphash.Comparable(e.seed, remote))].Add(1)) //nolint:gosec // the low bits are meant
+	return uint16(e.mids[uint8(maphash.Comparable(e.seed, remote))].Add(1)) // the low bits
 }

@@ -271,7 +271,8 @@ func (s *sequence) newer(resp *coap.Response, now time.Time) bool {
 		return true
 	}
 	const half = 1 << 23
-	if s.any && !(s.last < v && v-s.last < half || s.last > v && s.last-v > half || now.Sub(s.at) > 128*time.Second) {
+	fresher := s.last < v && v-s.last < half || s.last > v && s.last-v > half || now.Sub(s.at) > 128*time.Second
+	if s.any && !fresher {
 		return false
 	}
 	s.any, s.last, s.at = true, v, now

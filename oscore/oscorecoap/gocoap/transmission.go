@@ -2,7 +2,8 @@ package gocoap
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -31,7 +32,7 @@ func (e *endpoint) transmit(p path, mid uint16, b []byte) *transmission {
 		key:     messageKey{p.remote, mid},
 		settled: make(chan outcome, 1),
 		// Between ACK_TIMEOUT and half as much again, ACK_RANDOM_FACTOR.
-		timeout: e.cfg.AckTimeout + rand.N(e.cfg.AckTimeout/2+1), //nolint:gosec // no secret
+		timeout: e.cfg.AckTimeout + e.cfg.AckTimeout*time.Duration(random()%1024)/2048,
 	}
 	e.mu.Lock()
 	e.transmissions[t.key] = t.settled
@@ -91,9 +92,16 @@ func (e *endpoint) confirm(p path, mid uint16, b []byte) error {
 func (e *endpoint) spawn(f func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.ctx.Err() == nil {
+	if !e.stopped {
 		e.workers.Go(f)
 	}
+}
+
+// random returns 32 random bits.
+func random() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // does not fail
+	return binary.BigEndian.Uint32(b[:])
 }
 
 // A gate lets NSTART requests to one address be outstanding at a time
