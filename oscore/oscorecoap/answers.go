@@ -186,9 +186,16 @@ type answer struct {
 	listed              bool
 	size                int
 	response            *coap.Response // nil until it is answered; not changed after that
+	silent              bool           // the client wants no response
 	repeats             int
-	late                coap.ResponseWriter // of a retransmission from elsewhere, meanwhile
-	lateSize            int                 // of that
+	late                []repetition // that wait for the answer
+}
+
+// A repetition is a retransmission of a request.
+type repetition struct {
+	writer coap.ResponseWriter
+	remote netip.AddrPort
+	size   int
 }
 
 // verified says whose request it is; from now on the answer is kept.
@@ -202,8 +209,42 @@ func (x *answer) verified(sec *oscore.Association) {
 // abandon forgets a request that was not verified.
 func (x *answer) abandon() {
 	x.table.mu.Lock()
-	defer x.table.mu.Unlock()
+	late := x.late
+	x.late, x.silent = nil, true
 	x.table.forget(x)
+	x.table.mu.Unlock()
+	for _, l := range late {
+		drop(l.writer)
+	}
+}
+
+// none says that there is no answer, and is false if the transport has no way
+// to be told that. No-Response is elective: the answer may be sent then.
+func (x *answer) none() bool {
+	if _, ok := x.writer.(dropper); !ok {
+		return false
+	}
+	x.table.mu.Lock()
+	late := x.late
+	x.late, x.silent = nil, true
+	x.table.mu.Unlock()
+	for _, l := range append(late, repetition{writer: x.writer}) {
+		drop(l.writer)
+	}
+	return true
+}
+
+// dropper is a ResponseWriter that can be told that there will be no response.
+// Without that the transport would wait for one and keep what it needs for it.
+type dropper interface{ Drop() }
+
+// drop leaves a request without a response, if the transport lets it.
+func drop(w coap.ResponseWriter) {
+	if d, ok := w.(dropper); ok {
+		d.Drop()
+		return
+	}
+	_ = w.Respond(&coap.Response{Code: coap.ServiceUnavailable}) // nothing to be done for a peer that is gone
 }
 
 // give sends a copy of the answer and keeps it.
@@ -212,15 +253,17 @@ func (x *answer) give(response *coap.Response) error {
 	x.table.mu.Lock()
 	x.response = response
 	late := x.late
-	if late != nil && !x.allowed(x.lateSize) {
-		late = nil
-	}
+	x.late = nil
 	if x.listed {
 		x.table.charge(x, sizeOf(response.Options, response.Payload))
 	}
 	x.table.mu.Unlock()
-	if late != nil {
-		_ = late.Respond(response) // perhaps this one reaches the client
+	for _, l := range late { // perhaps one of these reaches the client
+		if x.allowed(l) {
+			_ = l.writer.Respond(response)
+		} else {
+			drop(l.writer)
+		}
 	}
 	return x.writer.Respond(response)
 }
@@ -238,32 +281,29 @@ func (x *answer) keep(response *coap.Response) *coap.Response {
 	return &x.kept
 }
 
-// again returns the response for a retransmission, nil if there is none yet
-// or it must not be sent.
-func (x *answer) again(w coap.ResponseWriter, r *coap.Request) *coap.Response {
+// again returns the response for a retransmission. It is nil if there is none
+// yet and the retransmission waits for it, or if it must not be sent.
+func (x *answer) again(w coap.ResponseWriter, r *coap.Request) (response *coap.Response, waits bool) {
+	again := repetition{w, r.RemoteAddr, sizeOf(r.Options, r.Payload)}
 	x.table.mu.Lock()
 	defer x.table.mu.Unlock()
 	x.repeats++
-	elsewhere := r.RemoteAddr != x.remote
-	size := sizeOf(r.Options, r.Payload)
 	switch {
-	case x.repeats > maxRepeats:
-		return nil
+	case x.repeats > maxRepeats || x.silent:
+		return nil, false
 	case x.response == nil:
-		if elsewhere && x.sec != nil {
-			x.late, x.lateSize = w, size
-		}
-		return nil
-	case elsewhere && !x.allowed(size):
-		return nil
+		x.late = append(x.late, again)
+		return nil, true
+	case !x.allowed(again):
+		return nil, false
 	}
-	return x.response
+	return x.response, false
 }
 
-// allowed reports whether the answer may go to an address that has sent a
-// copy of the request, of that size, and nothing else.
-func (x *answer) allowed(request int) bool {
-	return sizeOf(x.response.Options, x.response.Payload) <= max(amplification*request, unconfirmed)
+// allowed reports whether the answer may go where a repetition came from: an
+// address that has sent a copy of the request, and perhaps nothing else.
+func (x *answer) allowed(l repetition) bool {
+	return l.remote == x.remote || sizeOf(x.response.Options, x.response.Payload) <= max(amplification*l.size, unconfirmed)
 }
 
 // sizeOf is about the size of a message on the wire, without its token.

@@ -84,8 +84,8 @@ type Observer struct {
 	Refused func(remote netip.AddrPort, err error)
 	// Denied reports a request that Authorize has refused.
 	Denied func(sec *oscore.Association, r *coap.Request, err error)
-	// Repeated reports a retransmission: answered, or not because the address
-	// is new and the answer would be too long for it.
+	// Repeated reports a retransmission: answered, or not, because there is no
+	// answer yet, or because the address is new and the answer too long for it.
 	Repeated func(remote netip.AddrPort, answered bool)
 	// Failed reports a response that could not be protected or sent.
 	Failed func(sec *oscore.Association, err error)

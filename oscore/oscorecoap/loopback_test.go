@@ -315,6 +315,46 @@ func TestLoopbackWithLoss(t *testing.T) {
 	})
 }
 
+// A captured datagram, repeated from wherever, does not exhaust the transport:
+// it is told of each repetition that it will not be answered.
+func TestLoopbackFloodOfRepetitions(t *testing.T) {
+	p := newPair(t, nil)
+	h := p.handler(t, respondWith(coap.Content, string(make([]byte, 400))), nil, oscorecoap.Config{})
+	understands := []coap.OptionID{coap.OSCORE}
+	for name, serve := range map[string]func(context.Context, *net.UDPConn) error{
+		"go-coap": gocoap.NewServer(gocoap.Config{Handler: h, Understands: understands, RequestsPerPeer: 4, Requests: 4}).Serve,
+		"coap": func(ctx context.Context, conn *net.UDPConn) error {
+			return (&coap.Server{Handler: h, Config: coap.Config{Understands: understands, MaxPending: 4}}).Serve(ctx, conn)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := serveUDP(t, serve)
+			r, _ := p.protect(t, coap.NewRequest(coap.GET, "/x"))
+			option, _ := r.Options.Get(coap.OSCORE)
+			datagram := append([]byte{0x44, byte(coap.POST), 0, 1, 't', 'o', 'k', 'n', 0x90 | byte(len(option))}, option...)
+			datagram = append(append(datagram, 0xff), r.Payload...)
+			for i := range 40 {
+				socket := openUDP(t, server)
+				if _, err := socket.Write(datagram); err != nil {
+					t.Fatal(err)
+				}
+				got := readUDP(t, socket)
+				if len(got) > 136 && i > 0 {
+					t.Errorf("repetition %d got %d bytes for %d", i, len(got), len(datagram))
+				}
+			}
+			ping := []byte{0x40, byte(coap.GET), 0, 2} // somebody else, in clear
+			socket := openUDP(t, server)
+			if _, err := socket.Write(ping); err != nil {
+				t.Fatal(err)
+			}
+			if got := readUDP(t, socket); codeOf(got) != coap.Unauthorized {
+				t.Errorf("another request got %v, want %v", codeOf(got), coap.Unauthorized)
+			}
+		})
+	}
+}
+
 // Many clients at once, each with several requests under way.
 func TestLoopbackManyClients(t *testing.T) {
 	overLoopback(t, func(t *testing.T, tr transport) {

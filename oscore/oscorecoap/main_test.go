@@ -127,15 +127,17 @@ type writer struct {
 	token     string
 	responses chan *coap.Response
 	ended     chan struct{}
+	dropped   bool
 }
 
 func newWriter(token string) *writer {
-	return &writer{token, make(chan *coap.Response, 64), make(chan struct{})}
+	return &writer{token: token, responses: make(chan *coap.Response, 64), ended: make(chan struct{})}
 }
 
 func (w *writer) Respond(resp *coap.Response) error { w.responses <- resp.Clone(); return nil }
 func (w *writer) Token() []byte                     { return []byte(w.token) }
 func (w *writer) End()                              { close(w.ended) }
+func (w *writer) Drop()                             { w.dropped = true }
 
 // only returns the one response that there is.
 func (w *writer) only(t *testing.T) *coap.Response {
@@ -148,6 +150,15 @@ func (w *writer) only(t *testing.T) *coap.Response {
 func (w *writer) next(t *testing.T) *coap.Response {
 	t.Helper()
 	return wait(t, w.responses, "response")
+}
+
+// nothing wants the request dropped.
+func (w *writer) nothing(t *testing.T) {
+	t.Helper()
+	w.none(t)
+	if !w.dropped {
+		t.Error("the transport was not told that there is no response")
+	}
 }
 
 func (w *writer) none(t *testing.T) {

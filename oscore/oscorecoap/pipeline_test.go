@@ -157,7 +157,7 @@ func TestNoErrorToAGroup(t *testing.T) {
 		r.Multicast = true
 		w := newWriter("t")
 		serveOne(t.Context(), h, r, addrA, w)
-		w.none(t)
+		w.nothing(t)
 	}
 }
 
@@ -275,13 +275,36 @@ func TestNoResponse(t *testing.T) {
 		w := newWriter("t")
 		serveOne(t.Context(), h, out, addrA, w)
 		if c.want == 0 {
-			w.none(t)
+			w.nothing(t)
+			again := newWriter("t")
+			serveOne(t.Context(), h, out, addrB, again)
+			again.nothing(t)
 			continue
 		}
 		if m := unprotect(t, x, w.only(t)); coap.Code(m.Code) != c.want {
 			t.Errorf("%s: got %v, want %v", c.path, m.Code, c.want)
 		}
 	}
+
+	// A transport that cannot be told that there is no response gets one: the
+	// option is elective.
+	r := coap.NewRequest(coap.PUT, "/x")
+	r.Options.AddUint(coap.NoResponse, 2)
+	out, x := p.protect(t, r)
+	simple := new(recorder)
+	serveOne(t.Context(), h, out, addrA, simple)
+	if len(simple.responses) != 1 {
+		t.Fatalf("%d responses, want 1", len(simple.responses))
+	}
+	unprotect(t, x, simple.responses[0])
+}
+
+// recorder is a ResponseWriter that can nothing else.
+type recorder struct{ responses []*coap.Response }
+
+func (r *recorder) Respond(resp *coap.Response) error {
+	r.responses = append(r.responses, resp.Clone())
+	return nil
 }
 
 // A handler may answer later, and once.

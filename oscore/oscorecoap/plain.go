@@ -15,7 +15,9 @@ func Plain(next coap.Handler, paths ...string) coap.Handler {
 		switch {
 		case next != nil && slices.Contains(paths, r.Path()):
 			next.ServeCOAP(w, r)
-		case !r.Multicast: // no errors to a group (RFC 7252, Section 8.1)
+		case r.Multicast: // no errors to a group (RFC 7252, Section 8.1)
+			drop(w)
+		default:
 			_ = w.Respond(r.NewResponse(coap.Unauthorized))
 		}
 	})

@@ -16,19 +16,24 @@ func (s *Server) refuse(x *answer, r *coap.Request, err error) {
 	if s.cfg.Observer.Refused != nil {
 		s.cfg.Observer.Refused(r.RemoteAddr, err)
 	}
-	if !r.Multicast {
-		_ = x.writer.Respond(responseOf(oscore.ErrorMessage(err)))
+	if r.Multicast { // no errors to a group (RFC 7252, Section 8.1)
+		drop(x.writer)
+		return
 	}
+	_ = x.writer.Respond(responseOf(oscore.ErrorMessage(err)))
 }
 
 // repeat answers a retransmission with the bytes of the first answer.
 func (s *Server) repeat(x *answer, w coap.ResponseWriter, r *coap.Request) {
-	response := x.again(w, r)
+	response, waits := x.again(w, r)
 	if s.cfg.Observer.Repeated != nil {
 		s.cfg.Observer.Repeated(r.RemoteAddr, response != nil)
 	}
-	if response != nil {
+	switch {
+	case response != nil:
 		_ = w.Respond(response)
+	case !waits:
+		drop(w)
 	}
 }
 
@@ -181,7 +186,7 @@ func (out *responder) first(resp *coap.Response) error {
 			out.registration.cancel()
 		}
 	}
-	if out.quiet&(1<<(resp.Code.Class()-1)) != 0 { // RFC 7967, Section 2.1
+	if out.quiet&(1<<(resp.Code.Class()-1)) != 0 && out.answer.none() { // RFC 7967, Section 2.1
 		return nil
 	}
 	outer, err := out.protect(resp)

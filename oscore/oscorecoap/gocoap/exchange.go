@@ -15,13 +15,15 @@ import (
 // An exchange is a request and its answer: the coap.ResponseWriter of its
 // handler, and the entry in the cache for its duplicates.
 type exchange struct {
-	e      *endpoint
-	key    messageKey
-	path   path
-	token  string
-	con    bool
-	quiet  uint32             // the request's No-Response (RFC 7967)
-	cancel context.CancelFunc // of a request to observe, else nil
+	e     *endpoint
+	key   messageKey
+	path  path
+	token string
+	con   bool
+	quiet uint32 // the request's No-Response (RFC 7967)
+
+	multicast bool
+	cancel    context.CancelFunc // of a request to observe, else nil
 
 	mu          sync.Mutex // guards what follows; taken before the endpoint's
 	ackTimer    *time.Timer
@@ -42,7 +44,7 @@ const exchangeSize = 512
 // receiveRequest answers a duplicate, and starts the handler for a new request.
 func (e *endpoint) receiveRequest(d *datagram) {
 	remote := d.path.remote
-	x := &exchange{e: e, key: messageKey{remote, d.mid}, path: d.path, token: d.token, con: d.typ == message.Confirmable}
+	x := &exchange{e: e, key: messageKey{remote, d.mid}, path: d.path, token: d.token, con: d.typ == message.Confirmable, multicast: d.multicast}
 	e.mu.Lock()
 	if earlier, duplicate := e.exchanges.entries[x.key]; duplicate {
 		e.mu.Unlock()
@@ -258,9 +260,10 @@ func (x *exchange) outerOptions(resp *coap.Response) coap.Options {
 }
 
 // suppressed reports whether the client does not want a response of this
-// class (RFC 7967, Section 2.1).
+// class (RFC 7967, Section 2.1), or it would be an error for a group (RFC 7252,
+// Section 8.1).
 func (x *exchange) suppressed(code coap.Code) bool {
-	return x.quiet&(1<<(code.Class()-1)) != 0
+	return x.quiet&(1<<(code.Class()-1)) != 0 || x.multicast && !code.IsSuccess()
 }
 
 // accept makes an observation of the request if the handler wants one.
@@ -285,6 +288,26 @@ func (x *exchange) End() {
 	x.mu.Unlock()
 	if o != nil {
 		o.end()
+	}
+}
+
+// Drop says that there will be no response. A Confirmable request is
+// acknowledged. It does nothing to a request that was answered.
+func (x *exchange) Drop() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.done {
+		return
+	}
+	x.done = true
+	if x.ackTimer != nil {
+		x.ackTimer.Stop()
+	}
+	if x.cancel != nil {
+		x.cancel()
+	}
+	if x.con && !x.acked {
+		x.sendAck()
 	}
 }
 
