@@ -446,6 +446,50 @@ func TestClientMatching(t *testing.T) {
 	})
 }
 
+// TestNoLongerWanted: a request that waits for its turn is not sent once its
+// caller has given up, and a registration not retransmitted once a
+// notification has come.
+func TestNoLongerWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(coaptest.Network)
+		server := raw{t, n.Listen(serverAddr)}
+		e := endpoint(t, n, clientAddr, coap.Config{})
+		done := make(chan error, 2)
+		go func() {
+			_, err := e.Do(context.Background(), request(coap.GET, "/first"))
+			done <- err
+		}()
+		synctest.Wait()
+		first, _ := server.sock.Receive(time.Second)
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() {
+			_, err := e.Do(ctx, request(coap.GET, "/second"))
+			done <- err
+		}()
+		synctest.Wait()
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+		n.Send(coaptest.Datagram{From: serverAddr, To: clientAddr, Data: append([]byte{0x68, 0x45}, first.Data[2:12]...)})
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		server.expect("a request given up", "")
+
+		ctx, cancel = context.WithCancel(context.Background())
+		go func() { done <- e.Observe(ctx, request(coap.GET, "/x"), func(*coap.Response) {}) }()
+		reg, _ := server.sock.Receive(time.Second)
+		n.Send(coaptest.Datagram{From: serverAddr, To: clientAddr, Data: append(append([]byte{0x58, 0x45, 7, 7}, reg.Data[4:12]...), 0x61, 5)})
+		time.Sleep(10 * time.Second)
+		server.expect("a registration answered", "")
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestDoContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := new(coaptest.Network)
@@ -457,6 +501,14 @@ func TestDoContext(t *testing.T) {
 		}
 		if s := e.Stats(); s.Outstanding != 0 {
 			t.Errorf("still outstanding: %+v", s)
+		}
+		short, stop := context.WithTimeout(context.Background(), time.Second)
+		defer stop()
+		if err := e.Client(serverAddr).Ping(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("ping: got %v", err)
+		}
+		if err := e.Client(serverAddr).Ping(context.Background()); !errors.Is(err, coap.ErrTimeout) {
+			t.Errorf("ping of nobody: got %v", err)
 		}
 		for name, r := range map[string]*coap.Request{
 			"no address":      coap.NewRequest(coap.GET, "/x"),

@@ -66,6 +66,7 @@ func TestWellKnownCore(t *testing.T) {
 		"?rt=temp*":                    temp,
 		"?rt=temperature-c%20outdoor*": "",
 		"?rt=temp":                     "",
+		"?rt=door*":                    "",
 		"?href=/sensors*":              temp,
 		"?href=/authz-info":            authz,
 		"?obs":                         temp,
