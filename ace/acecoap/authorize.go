@@ -24,10 +24,14 @@ func Grant(ctx context.Context) rs.Grant {
 // Section 5.10.2).
 func (s *ResourceServer) authorize(sec *oscore.Association, r *coap.Request) (any, error) {
 	subject := sec.Subject()
-	if r.Path() == AuthzInfoPath {
-		return nil, nil // Update checks the token that the association has
-	}
+	s.discardSpent()
 	s.remember(subject, sec)
+	if r.Path() == AuthzInfoPath { // an update of access rights
+		if err := s.tokens.Confirm(subject, s.cfg.Now()); err != nil {
+			return nil, refusal(err)
+		}
+		return nil, nil
+	}
 	grant, err := s.tokens.Authorize(subject, uint8(r.Code), localPart(r), s.cfg.Now())
 	if err != nil {
 		return nil, refusal(err)

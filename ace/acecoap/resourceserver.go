@@ -69,8 +69,9 @@ type ResourceServer struct {
 	pipeline *oscorecoap.Server
 	proof    *addressProof
 
-	mu  sync.Mutex                     // guards what follows
-	ace map[string]*oscore.Association // those that had a request, by subject
+	mu    sync.Mutex                     // guards what follows
+	ace   map[string]*oscore.Association // those that had a request, by subject
+	spent map[string]bool                // subjects whose context can protect no more
 }
 
 // NewResourceServer puts access control in front of app, which gets only the
@@ -86,7 +87,7 @@ func NewResourceServer(cfg Config, app coap.Handler) (*ResourceServer, error) {
 	if cfg.Contexts == nil {
 		cfg.Contexts = new(oscore.Contexts)
 	}
-	s := &ResourceServer{cfg: cfg, ace: map[string]*oscore.Association{}}
+	s := &ResourceServer{cfg: cfg, ace: map[string]*oscore.Association{}, spent: map[string]bool{}}
 	tokens := cfg.Tokens
 	tokens.OnRemove = s.removed
 	var err error
@@ -107,6 +108,7 @@ func NewResourceServer(cfg Config, app coap.Handler) (*ResourceServer, error) {
 	}
 	layer := cfg.OSCORE
 	layer.Authorize = s.authorize
+	layer.Observer.Failed = s.failed
 	if layer.Now == nil {
 		layer.Now = cfg.Now
 	}
@@ -130,8 +132,39 @@ func (s *ResourceServer) Contexts() *oscore.Contexts { return s.cfg.Contexts }
 // observations under them. Call it every few seconds. A request with an expired
 // token is refused also before. The error is that of Tokens.Counters.
 func (s *ResourceServer) Expire() error {
+	s.discardSpent()
 	_, err := s.tokens.Expire(s.cfg.Now())
 	return err
+}
+
+// failed notes a context whose sequence numbers or keys have come to their end
+// (RFC 9203, Section 6). The layer of OSCORE calls it with locks held: Expire and
+// the next request discard the context, and until then it protects nothing.
+func (s *ResourceServer) failed(sec *oscore.Association, err error) {
+	if errors.Is(err, oscore.ErrSequence) || errors.Is(err, oscore.ErrKeyLimit) {
+		s.mu.Lock()
+		s.spent[sec.Subject()] = true
+		s.mu.Unlock()
+	}
+	if s.cfg.OSCORE.Observer.Failed != nil {
+		s.cfg.OSCORE.Observer.Failed(sec, err)
+	}
+}
+
+// discardSpent discards what failed has noted.
+func (s *ResourceServer) discardSpent() {
+	s.mu.Lock()
+	spent := s.spent
+	if len(spent) > 0 {
+		s.spent = map[string]bool{}
+	}
+	s.mu.Unlock()
+	if len(spent) == 0 {
+		return
+	}
+	for subject := range spent {
+		s.tokens.Remove(subject)
+	}
 }
 
 // removed ends what hangs on a token that has left the table (RFC 9200, Section

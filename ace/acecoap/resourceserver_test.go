@@ -14,6 +14,7 @@ import (
 	"github.com/ostiary/ostiary/ace/rs"
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/idalloc"
+	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
 
@@ -255,5 +256,45 @@ func TestGrantReachesTheApplication(t *testing.T) {
 	}
 	if got := w.grant.Claims().Audience; got != "sensor" {
 		t.Errorf("aud %q, want sensor", got)
+	}
+}
+
+// TestExpiredTokenIsNotUpdated: the update of access rights comes over a
+// context whose token must be valid.
+func TestExpiredTokenIsNotUpdated(t *testing.T) {
+	w := newWorld(t)
+	session, n := w.open("alice")
+	check(t, errOf(session.Do(t.Context(), get("/value"))))
+	association, err := session.Association()
+	check(t, err)
+	w.advance(2 * time.Minute)
+	r := coap.NewRequest(coap.POST, acecoap.AuthzInfoPath)
+	r.Options.SetUint(coap.ContentFormat, 19)
+	r.Payload = []byte{0xa1, 1, 0x41, 0}
+	_, err = oscorecoap.NewClient(n.rs, association, oscorecoap.ClientConfig{}).Do(t.Context(), r)
+	var clear *oscorecoap.UnprotectedError
+	if !errors.As(err, &clear) || clear.Response.Code != coap.Unauthorized {
+		t.Errorf("got %v, want an unprotected 4.01", err)
+	}
+	if w.rs.Contexts().Len() != 0 {
+		t.Errorf("%d contexts are left", w.rs.Contexts().Len())
+	}
+}
+
+// TestUsedUpKeysEndTheToken: RFC 9203, Section 6.
+func TestUsedUpKeysEndTheToken(t *testing.T) {
+	w := newWorldWith(t, oscore.Config{Limits: oscore.Limits{Protected: 3}})
+	session, _ := w.open("alice")
+	for i := range 3 {
+		if err := errOf(session.Do(t.Context(), get("/value"))); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
+	if err := errOf(session.Do(t.Context(), get("/value"))); err == nil {
+		t.Error("a response was protected beyond the limit")
+	}
+	check(t, w.rs.Expire())
+	if w.rs.Contexts().Len() != 0 || w.rs.Tokens().Stats() != (rs.Stats{}) {
+		t.Errorf("left %d contexts and %+v", w.rs.Contexts().Len(), w.rs.Tokens().Stats())
 	}
 }

@@ -31,12 +31,13 @@ const (
 // A world has an authorization server, a resource server with /value, and
 // clients, all in one process and on one clock.
 type world struct {
-	t      *testing.T
-	ledger *astest.Ledger
-	ids    *idalloc.Allocator // of the resource server
-	rs     *acecoap.ResourceServer
-	as     coap.Handler
-	tokens []error // what the token endpoint observed
+	t           *testing.T
+	association oscore.Config
+	ledger      *astest.Ledger
+	ids         *idalloc.Allocator // of the resource server
+	rs          *acecoap.ResourceServer
+	as          coap.Handler
+	tokens      []error // what the token endpoint observed
 
 	mu      sync.Mutex // guards what follows
 	now     time.Time
@@ -83,8 +84,13 @@ func (w *world) ServeCOAP(rw coap.ResponseWriter, r *coap.Request) {
 }
 
 func newWorld(t *testing.T) *world {
+	return newWorldWith(t, oscore.Config{B2: oscore.B2Allowed})
+}
+
+// newWorldWith makes a world whose resource server has such associations.
+func newWorldWith(t *testing.T, association oscore.Config) *world {
 	t.Helper()
-	w := &world{t: t, ledger: new(astest.Ledger), now: time.Unix(1_900_000_000, 0)}
+	w := &world{t: t, association: association, ledger: new(astest.Ledger), now: time.Unix(1_900_000_000, 0)}
 	key, err := ace.NewTokenKey(ace.TokenKeyConfig{Issuer: issuer, ID: []byte{7}, Secret: secret.Bytes("0123456789abcdef")})
 	check(t, err)
 	policies, err := policy.Parse("test", []byte(`permit (principal, action in [Action::"GET", Action::"PUT"], resource) when { resource.path == "/value" };`))
@@ -107,7 +113,7 @@ func newWorld(t *testing.T) *world {
 			Hints:    ace.CreationHints{AS: issuer + "/token", Audience: "sensor"},
 			OnRemove: func(x rs.Removed) { w.removed = append(w.removed, x.Reason) },
 		},
-		IDs: w.ids, Association: oscore.Config{B2: oscore.B2Allowed}, Public: []string{"/open"}, Now: w.clock,
+		IDs: w.ids, Association: w.association, Public: []string{"/open"}, Now: w.clock,
 	}, w)
 	check(t, err)
 	return w

@@ -29,9 +29,6 @@ var (
 
 	// ErrRetries reports a peer that asks again and again to repeat a request.
 	ErrRetries = errors.New("client: too many challenges in a row")
-
-	// ErrMethod reports a request in clear that would show more than a path.
-	ErrMethod = errors.New("client: only GET without payload is sent in clear")
 )
 
 // An UnprotectedError is a response in clear to a protected request. Anybody may

@@ -16,8 +16,7 @@ import (
 type upstream struct {
 	timeout time.Duration
 	log     *slog.Logger
-	conn    *coap.Client
-	whole   coap.Doer // block-wise transfer around conn
+	conn    *coap.Client // transfers long bodies in blocks
 
 	observations sync.WaitGroup
 	ctx          context.Context //nolint:containedctx // ends the observations
@@ -34,7 +33,6 @@ func newUpstream(ctx context.Context, cfg config, log *slog.Logger) (*upstream, 
 		return nil, err
 	}
 	u := &upstream{timeout: time.Duration(cfg.Timeout), log: log, conn: conn}
-	u.whole = coap.BlockwiseClient(conn, coap.BlockwiseConfig{MaxBody: cfg.Limits.Body})
 	u.ctx, u.cancel = context.WithCancel(context.Background())
 	return u, nil
 }
@@ -54,7 +52,7 @@ func (u *upstream) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), u.timeout)
 	defer cancel()
-	response, err := u.whole.Do(ctx, forward(r))
+	response, err := u.conn.Do(ctx, forward(r))
 	if err != nil {
 		u.failed(w, r, err)
 		return
@@ -71,7 +69,7 @@ func (u *upstream) observe(w coap.ResponseWriter, r *coap.Request) {
 		defer cancel()
 		defer stop()
 		answered := false
-		err := u.whole.(coap.Observer).Observe(ctx, forward(r), func(response *coap.Response) { //nolint:forcetypeassert // BlockwiseClient of an Observer is one
+		err := u.conn.Observe(ctx, forward(r), func(response *coap.Response) {
 			answered = true
 			if err := w.Respond(back(response)); err != nil {
 				cancel()
