@@ -197,6 +197,25 @@ func TestServerBegins(t *testing.T) {
 			s = mustAssociation(t, b2Config(B2Required, true)) // reboots
 		}
 	})
+	t.Run("after a loss, with an ID Context that is not sent", func(t *testing.T) {
+		c, s := b2Pair(t, B2Allowed, B2Required, func(cfg *Config) {
+			cfg.IDContext, cfg.OmitKIDContext = []byte("context"), true
+		})
+		p, _, err := c.ProtectRequest(getRequest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, has := p.KIDContext(); has {
+			t.Error("there is a kid context")
+		}
+		_, x, y, rounds := retried(t, c, s, getRequest)
+		if rounds != 2 {
+			t.Errorf("%d exchanges, want 2", rounds)
+		}
+		finish(t, x, y)
+		assertSame(t, c, s)
+		roundTrip(t, c, s)
+	})
 	t.Run("asked", func(t *testing.T) {
 		c, s := b2Pair(t, B2Allowed, B2Allowed)
 		roundTrip(t, c, s)
@@ -427,19 +446,23 @@ func TestKHMACExpires(t *testing.T) {
 		}
 	}
 	// The next run, long after one that came to nothing, has a K_HMAC of its own.
-	p, _, err := c.ProtectRequest(getRequest)
-	if err != nil {
-		t.Fatal(err)
+	for _, client := range []B2Mode{B2Required, B2Allowed} { // with and without kid context
+		c = mustAssociation(t, b2Config(client, false))
+		s = mustAssociation(t, b2Config(B2Required, true, func(cfg *Config) { cfg.Clock = func() time.Time { return now } }))
+		p, _, err := c.ProtectRequest(getRequest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.VerifyRequest(wire(t, p)); !isChallenge(err) {
+			t.Fatal(err)
+		}
+		now = now.Add(lifetime)
+		_, x, y, rounds := retried(t, c, s, getRequest)
+		if rounds != 2 {
+			t.Errorf("%d exchanges after a run that came to nothing, want 2", rounds)
+		}
+		finish(t, x, y)
 	}
-	if _, _, err := s.VerifyRequest(wire(t, p)); !isChallenge(err) {
-		t.Fatal(err)
-	}
-	now = now.Add(lifetime)
-	_, x, y, rounds := retried(t, c, s, getRequest)
-	if rounds != 2 {
-		t.Errorf("%d exchanges after a run that came to nothing, want 2", rounds)
-	}
-	finish(t, x, y)
 }
 
 // TestReadings is a peer that does not wrap the random strings, and one that begins a run

@@ -1,12 +1,15 @@
 package oscore
 
 import (
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/ostiary/ostiary/internal/cose"
 )
 
 // peer is one association of a table, and the client that belongs to it.
@@ -310,6 +313,36 @@ func TestTableB2(t *testing.T) {
 		if table.found != servers[i] {
 			t.Errorf("client %d: found another", i)
 		}
+	}
+}
+
+// TestNamedContextExcludesOthers: a request that names a context costs its neighbours
+// nothing, also if it does not verify.
+func TestNamedContextExcludesOthers(t *testing.T) {
+	derived := 0
+	count := func(cfg *Config) {
+		cfg.B2 = B2Allowed
+		cfg.DangerNewAEAD = func(a cose.Algorithm, key []byte) (cipher.AEAD, error) {
+			derived++
+			return a.NewAEAD(key)
+		}
+	}
+	var table Contexts
+	client, server := peer(t, "one", "c", "s", []byte("one"), count)
+	_, other := peer(t, "two", "c", "s", []byte("two"), count)
+	mustAdd(t, &table, server, other)
+	p, _, err := client.ProtectRequest(getRequest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = wire(t, p)
+	p.payload[0] ^= 1
+	before := derived
+	if _, _, _, err := table.VerifyRequest(p); err != error(errDecrypt) {
+		t.Errorf("forged request: %v, want %v", err, errDecrypt)
+	}
+	if derived != before || other.Current().Usage().Failures != 0 {
+		t.Errorf("%d keys were made, and %d verifications tried with the neighbour", derived-before, other.Current().Usage().Failures)
 	}
 }
 

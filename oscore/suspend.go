@@ -11,7 +11,7 @@ import (
 // What Suspend returns is a CBOR sequence of the mutable part of a context and of its ID
 // Context, which a run of Appendix B.2 may have changed:
 //
-//	( version, id_context / nil, third, next, end, used, failed, lost, begun, size, top, bits )
+//	( version, id_context / nil, third, next, end, used, failed, lost, begun, top, bits )
 const suspendVersion = 1
 
 var errResume = errors.New("oscore: Resume is not what Suspend returned for this configuration")
@@ -64,7 +64,6 @@ func (w *window) suspend(b []byte) []byte {
 	w.closed = true
 	b = cborseq.AppendBool(b, w.lost)
 	b = cborseq.AppendBool(b, w.begun)
-	b = cborseq.AppendUint(b, uint64(w.size))
 	b = cborseq.AppendUint(b, w.top)
 	var bits []byte
 	w.each(func(word *uint64) { bits = binary.BigEndian.AppendUint64(bits, *word) })
@@ -78,7 +77,7 @@ type suspended struct {
 	next, end    uint64
 	used, failed uint64
 	lost, begun  bool
-	size, top    uint64
+	top          uint64
 	bits         []byte
 }
 
@@ -89,7 +88,7 @@ func parseSuspended(b []byte) (*suspended, error) {
 	ok := s.ReadUint(&version) && version == suspendVersion &&
 		(s.ReadNull() || s.ReadBytes(&x.idContext)) && s.ReadBool(&x.third) &&
 		s.ReadUint(&x.next) && s.ReadUint(&x.end) && s.ReadUint(&x.used) && s.ReadUint(&x.failed) &&
-		s.ReadBool(&x.lost) && s.ReadBool(&x.begun) && s.ReadUint(&x.size) && s.ReadUint(&x.top) && s.ReadBytes(&x.bits) && s.Empty()
+		s.ReadBool(&x.lost) && s.ReadBool(&x.begun) && s.ReadUint(&x.top) && s.ReadBytes(&x.bits) && s.Empty()
 	if !ok || x.next > x.end || x.end > maxSequence+1 || x.top > maxSequence {
 		return nil, errResume
 	}
@@ -135,13 +134,13 @@ func (s *sequence) resume(x *suspended) {
 	s.dry.Store(s.next > maxSequence)
 }
 
-// resume takes up the window; if that had another size, everything up to its top counts
-// as received.
+// resume takes up the window. If it has become wider or narrower than its ring, everything
+// up to its top counts as received.
 func (w *window) resume(x *suspended) {
 	w.lost, w.begun, w.top = x.lost, x.begun, x.top
 	switch {
 	case !x.begun:
-	case x.size != uint64(w.size) || uint64(len(x.bits)) != 8*w.ring():
+	case uint64(len(x.bits)) != 8*w.ring():
 		w.fill(x.top)
 	default:
 		bits := x.bits
