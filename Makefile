@@ -32,8 +32,9 @@ check: ## what CI runs: formatting, vet, all tests with the race detector, gener
 	@$(MAKE) --no-print-directory build
 	@echo "check: all passed"
 
-generate: ## docs/reference/conformance.md and other generated pages
+generate: ## docs/reference/conformance.md and interop.md
 	$(GO) test ./internal/spec -run Report -update
+	$(GO) test ./test/interop -run Matrix -update
 
 interop: build ## live runs against real peers, installed from their registries
 	test/interop/run.sh
