@@ -55,8 +55,8 @@ func (s *store) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 		resp.Options.AddUint(coap.Observe, 0)
 		s.mu.Lock()
 		s.last = w.Respond
-		if s.registered != nil {
-			defer func() { s.registered <- struct{}{} }()
+		if registered := s.registered; registered != nil {
+			defer func() { registered <- struct{}{} }()
 		}
 		s.observers = append(s.observers, func(b []byte) {
 			note := &coap.Response{Code: coap.Content, Payload: b}

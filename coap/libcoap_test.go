@@ -79,9 +79,12 @@ func TestLibcoapClient(t *testing.T) {
 		}
 		s.put([]byte("first"))
 		done := make(chan string)
-		s.registered = make(chan struct{}, 1)
+		registered := make(chan struct{}, 1)
+		s.mu.Lock()
+		s.registered = registered
+		s.mu.Unlock()
 		go func() { done <- run("-m", "get", "-s", "2", "-B", "5", base+"/x") }()
-		<-s.registered
+		<-registered
 		s.put([]byte("second"))
 		s.put([]byte("last"))
 		if got := <-done; !strings.HasPrefix(got, "first") || !strings.HasSuffix(got, "last") {
