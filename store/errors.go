@@ -17,6 +17,9 @@ var (
 	// perhaps made: a token as perhaps issued, a number as used.
 	ErrUnknownOutcome = errors.New("store: outcome of commit unknown")
 
+	// ErrClaimed: another server uses the security contexts of the store.
+	ErrClaimed = errors.New("store: in use by another server")
+
 	// ErrNewer: the database was written by a newer program.
 	ErrNewer = errors.New("store: database is newer than this program")
 

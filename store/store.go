@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 )
@@ -57,6 +58,9 @@ type Store struct {
 
 	closing sync.Once
 	closed  error
+
+	claiming sync.Mutex // guards claim
+	claim    *os.File   // locked while the store is claimed
 }
 
 // Open opens the database, makes it if there is none, and brings its schema up
@@ -117,7 +121,7 @@ func (s *Store) prepare(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.w.stop()
-		s.closed = errors.Join(s.w.close(), s.db.close())
+		s.closed = errors.Join(s.w.close(), s.db.close(), s.unclaim())
 	})
 	return s.closed
 }
