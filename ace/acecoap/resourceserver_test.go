@@ -182,6 +182,42 @@ func TestObservationEndsWithItsToken(t *testing.T) {
 	}
 }
 
+// TestNotificationFindsTokenExpired: nobody has called Expire; the check of the
+// notification ends the token, and with it the observation that it belongs to.
+func TestNotificationFindsTokenExpired(t *testing.T) {
+	w := newWorld(t)
+	session, n := w.open("alice")
+	association, err := session.Association()
+	check(t, err)
+	c := oscorecoap.NewClient(n.rs, association, oscorecoap.ClientConfig{})
+	codes := make(chan coap.Code, 8)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() {
+		_ = c.Observe(ctx, coap.NewRequest(coap.GET, "/value"), func(r *coap.Response) { codes <- r.Code })
+	}()
+	<-codes
+	w.advance(2 * time.Minute)
+	late := &coap.Response{Code: coap.Content, Payload: []byte("22 C")}
+	late.Options.SetUint(coap.Observe, 0)
+	notified := make(chan error, 1)
+	go func() { notified <- w.notify[0](late) }()
+	select {
+	case err := <-notified:
+		if err == nil {
+			t.Error("a notification went out after the token had expired")
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("the notification waits for itself")
+	}
+	if got := <-codes; got != coap.Unauthorized {
+		t.Errorf("the client saw %v, want 4.01", got)
+	}
+	if w.rs.Contexts().Len() != 0 {
+		t.Errorf("%d contexts are left", w.rs.Contexts().Len())
+	}
+}
+
 // TestReplayedUploadEvictsNobody: behaviours of the token table, over CoAP: the
 // post is in clear and anybody can send it again.
 func TestReplayedUploadEvictsNobody(t *testing.T) {

@@ -87,7 +87,8 @@ type Observer struct {
 	// Repeated reports a retransmission: answered, or not, because there is no
 	// answer yet, or because the address is new and the answer too long for it.
 	Repeated func(remote netip.AddrPort, answered bool)
-	// Failed reports a response that could not be protected or sent.
+	// Failed reports a response that could not be protected or sent. It is
+	// called with locks held and must not call the Server.
 	Failed func(sec *oscore.Association, err error)
 }
 

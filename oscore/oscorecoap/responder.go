@@ -173,7 +173,23 @@ func (out *responder) Respond(resp *coap.Response) error {
 	case !out.observing:
 		return coap.ErrResponded
 	}
+	err := out.recheck()
+	switch {
+	case out.ended:
+		return coap.ErrClosed
+	case err != nil: // the peer has no right to it any more
+		resp = refusal(err)
+	}
 	return out.notify(resp)
+}
+
+// recheck asks for access control again, before a notification. It lets go of mu
+// meanwhile: Authorize may end observations, and this one among them.
+func (out *responder) recheck() error {
+	out.mu.Unlock()
+	defer out.mu.Lock()
+	_, err := out.s.authorize(out.sec, out.registration.request)
+	return err
 }
 
 // first sends the first response, and enters the observation if there is to
@@ -212,11 +228,8 @@ func (out *responder) refuse(err error) error {
 	return out.answer.give(refusal(err))
 }
 
-// notify sends a notification, if the peer still has the right to it.
+// notify sends a notification.
 func (out *responder) notify(resp *coap.Response) error {
-	if _, err := out.s.authorize(out.sec, out.registration.request); err != nil {
-		resp = refusal(err)
-	}
 	outer, err := out.protect(resp)
 	if err == nil {
 		err = out.answer.writer.Respond(outer)
