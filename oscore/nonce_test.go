@@ -70,3 +70,17 @@ func TestAAD(t *testing.T) {
 	// RFC 8613, Section 5.4, the example.
 	equal(t, "AAD", appendAAD(nil, 10, []byte{0}, []byte{0x25}), vector.Bytes(t, "8368456e63727970743040498501810a4100412540"))
 }
+
+// TestNonceOfLargeNumbers: each of the 5 bytes of a Partial IV counts.
+func TestNonceOfLargeNumbers(t *testing.T) {
+	iv := bytes.Repeat([]byte{0xa5}, 13)
+	idPIV, _ := newID([]byte{1, 2})
+	base := newNonceBase(iv, &idPIV)
+	for _, number := range []uint64{0, 1, 1 << 8, 1 << 16, 1 << 24, 1 << 31, 1 << 32, 1<<32 + 1, 1 << 39, 1<<40 - 1} {
+		var b [maxNonce]byte
+		got := base.nonce(&b, 13, number)
+		if want := nonceByTheBook(iv, []byte{1, 2}, number); !bytes.Equal(got, want) {
+			t.Errorf("nonce of %d = %x, want %x", number, got, want)
+		}
+	}
+}
