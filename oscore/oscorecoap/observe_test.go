@@ -535,3 +535,27 @@ func (m *meddler) Observe(ctx context.Context, r *coap.Request, notify func(*coa
 		notify(resp)
 	})
 }
+
+// Authorize may find that the peer's rights have ended, and end the
+// association itself, in the middle of a notification.
+func TestAuthorizeMayDiscard(t *testing.T) {
+	p := newPair(t, nil)
+	res := newResource()
+	ended := false
+	var h *oscorecoap.Server
+	h = p.handler(t, res, nil, oscorecoap.Config{Authorize: func(sec *oscore.Association, _ *coap.Request) (any, error) {
+		if ended {
+			h.Discard(sec)
+			return nil, &oscorecoap.Refusal{Code: coap.Unauthorized, Unprotected: true}
+		}
+		return nil, nil
+	}})
+	w, x, out := register(t, p, h, res, "t")
+	ended = true
+	wantError(t, out.Respond(notification("secret")), coap.ErrClosed)
+	if m := unprotect(t, x, w.only(t)); coap.Code(m.Code) != coap.Unauthorized || len(m.Payload) != 0 {
+		t.Errorf("got %v %q, want a bare 4.01", m.Code, m.Payload)
+	}
+	wait(t, res.ended, "end of the observation")
+	w.none(t)
+}
