@@ -46,7 +46,7 @@ func (s *suite) clientOfAgent(ctx context.Context, r *interop.Run) (map[string]s
 	if err != nil {
 		return nil, nil, err
 	}
-	defer peer.stop()
+	defer peer.Stop()
 	c := &theirClient{peer, relay}
 	results := r.Do(ctx, stdout, relay, c.run)
 	t := s.transcript(c, p)
@@ -64,7 +64,7 @@ func servePlain(ctx context.Context) (addr netip.AddrPort, stop func(), err erro
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	server := gocoap.NewServer(gocoap.Config{Handler: coap.Blockwise(newResources(), coap.BlockwiseConfig{})})
+	server := gocoap.NewServer(gocoap.Config{Handler: coap.Blockwise(interop.NewResources(), coap.BlockwiseConfig{})})
 	go func() { done <- server.Serve(ctx, conn) }()
 	return conn.LocalAddr().(*net.UDPAddr).AddrPort(), func() { cancel(); <-done }, nil
 }

@@ -18,8 +18,8 @@ var stdout = os.Stdout
 // clientOfLibrary runs the cases with Californium as client of a server in this
 // process, whose randomness is recorded.
 func (s *suite) clientOfLibrary(ctx context.Context, r *interop.Run) (map[string]string, *interop.Transcript, error) {
-	p, random := newParams(), new(recorder)
-	sec, err := oscore.NewAssociation(oscore.Config{Params: *other(p), B2: oscore.B2Allowed, Rand: random})
+	p, random := interop.NewParams(), new(recorder)
+	sec, err := oscore.NewAssociation(oscore.Config{Params: *interop.Other(p), B2: oscore.B2Allowed, Rand: random})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -28,7 +28,7 @@ func (s *suite) clientOfLibrary(ctx context.Context, r *interop.Run) (map[string
 		return nil, nil, err
 	}
 	server, err := coap.Listen("udp4", "127.0.0.1:0", coap.Config{
-		Handler:     oscorecoap.Handler(contexts, newResources(), nil, oscorecoap.Config{Authorize: authorize}),
+		Handler:     oscorecoap.Handler(contexts, interop.NewResources(), nil, oscorecoap.Config{Authorize: authorize}),
 		Understands: []coap.OptionID{coap.OSCORE},
 	})
 	if err != nil {
@@ -69,7 +69,7 @@ func authorize(_ *oscore.Association, r *coap.Request) (any, error) {
 
 // theirClient is Californium as client.
 type theirClient struct {
-	peer  *process
+	peer  *interop.Process
 	relay *interop.Relay
 }
 
@@ -87,13 +87,13 @@ func (s *suite) newTheirClient(ctx context.Context, p *oscore.Params, addr netip
 }
 
 func (c *theirClient) close() {
-	c.peer.stop()
+	c.peer.Stop()
 	_ = c.relay.Close()
 }
 
 // run has Californium run a case.
 func (c *theirClient) run(ctx context.Context, name string) error {
-	answer, err := c.peer.say(ctx, name)
+	answer, err := c.peer.Say(ctx, name)
 	if err == nil && answer != "passed" {
 		err = fmt.Errorf("californium: %s", answer)
 	}

@@ -22,12 +22,13 @@ import (
 	"github.com/ostiary/ostiary/idalloc"
 	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/oscore/oscorecoap/gocoap"
+	"github.com/ostiary/ostiary/test/interop"
 )
 
 // deployment is an authorization server and an agent, as an operator has them.
 type deployment struct {
 	bin, dir  string
-	processes []*process
+	processes []*interop.Process
 	as, agent netip.AddrPort
 }
 
@@ -87,14 +88,14 @@ func rewrite(path, old, replacement string) error {
 
 // serve starts a binary and returns the address that it serves at.
 func (d *deployment) serve(ctx context.Context, name, config string) (netip.AddrPort, error) {
-	p, err := start(ctx, true, filepath.Join(d.bin, name), "serve", "--config", config)
+	p, err := interop.Start(ctx, true, filepath.Join(d.bin, name), "serve", "--config", config)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
 	d.processes = append(d.processes, p)
 	waiting, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	line, err := p.find(waiting, `"serving"`)
+	line, err := p.Find(waiting, `"serving"`)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -107,7 +108,7 @@ func (d *deployment) serve(ctx context.Context, name, config string) (netip.Addr
 
 func (d *deployment) stop() {
 	for _, p := range d.processes {
-		p.stop()
+		p.Stop()
 	}
 }
 

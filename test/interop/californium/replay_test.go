@@ -45,7 +45,7 @@ func TestReplay(t *testing.T) {
 // TestReplayHasEveryCase: no case is without messages that were verified.
 func TestReplayHasEveryCase(t *testing.T) {
 	for _, r := range loadPeer(t).Runs {
-		if runs[r.Name] == nil {
+		if new(suite).runs()[r.Name] == nil {
 			t.Errorf("expect.json has a run %q, which there is not", r.Name)
 		}
 		inside := map[string]map[string]int{}
@@ -74,7 +74,7 @@ func TestReplayNotices(t *testing.T) {
 		"Sender ID":     func(tr *interop.Transcript) { tr.Context.SenderID = []byte{0x70} },
 		"Recipient ID":  func(tr *interop.Transcript) { tr.Context.RecipientID = []byte{0x70} },
 	} {
-		for run := range runs {
+		for run := range new(suite).runs() {
 			tr := load(t, run)
 			change(tr)
 			if tr.Replay() == nil {
@@ -87,7 +87,7 @@ func TestReplayNotices(t *testing.T) {
 	if tr.Replay() == nil {
 		t.Error("another K_HMAC was not noticed")
 	}
-	for run := range runs {
+	for run := range new(suite).runs() {
 		for i, d := range load(t, run).Datagrams {
 			if d.Inner == nil {
 				continue
@@ -164,7 +164,7 @@ func authzInfo(tr *interop.Transcript) (*ace.AuthzInfoRequest, *ace.AuthzInfoRes
 
 // TestSave: what is saved is what was loaded.
 func TestSave(t *testing.T) {
-	for run := range runs {
+	for run := range new(suite).runs() {
 		path := filepath.Join(t.TempDir(), "again.json")
 		if err := load(t, run).Save(path); err != nil {
 			t.Fatal(err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,12 +15,12 @@ import (
 
 // server runs the cases with Californium as server.
 func (s *suite) server(ctx context.Context, r *interop.Run) (map[string]string, *interop.Transcript, error) {
-	p := newParams()
-	peer, port, err := s.java(ctx, "server", other(p))
+	p := interop.NewParams()
+	peer, port, err := s.java(ctx, "server", interop.Other(p))
 	if err != nil {
 		return nil, nil, err
 	}
-	defer peer.stop()
+	defer peer.Stop()
 	addr, err := netip.ParseAddrPort("127.0.0.1:" + port)
 	if err != nil {
 		return nil, nil, err
@@ -41,8 +40,11 @@ func (s *suite) server(ctx context.Context, r *interop.Run) (map[string]string, 
 		return nil, nil, err
 	}
 	c := &ourClient{
-		peer: peer, sec: sec, value: "initial",
-		client: oscorecoap.NewClient(conn, sec, oscorecoap.ClientConfig{Blockwise: coap.BlockwiseConfig{BlockSize: 512}}),
+		peer: peer, sec: sec,
+		Client: interop.Client{
+			Requester: oscorecoap.NewClient(conn, sec, oscorecoap.ClientConfig{Blockwise: coap.BlockwiseConfig{BlockSize: 512}}),
+			Value:     interop.InitialValue,
+		},
 	}
 	results := r.Do(ctx, stdout, relay, c.run)
 	return results, &interop.Transcript{
@@ -55,106 +57,34 @@ func (s *suite) server(ctx context.Context, r *interop.Run) (map[string]string, 
 
 // ourClient is a client with the cases for Californium as server.
 type ourClient struct {
-	peer   *process
-	sec    *oscore.Association
-	client *oscorecoap.Client
-	value  string // of /value
+	interop.Client
+	peer *interop.Process
+	sec  *oscore.Association
 }
 
 func (c *ourClient) run(ctx context.Context, name string) error {
 	switch name {
 	case "get", "get-after-b2":
-		return c.get(ctx)
+		return c.Get(ctx)
 	case "put", "put-after-b2":
-		return errors.Join(c.put(ctx, name), c.get(ctx))
+		return errors.Join(c.Put(ctx, name), c.Get(ctx))
 	case "observe", "observe-after-b2":
-		return c.observe(ctx, name+" 1", name+" 2")
+		return c.Observe(ctx, name+" 1", name+" 2")
 	case "block-wise-put":
-		return c.do(ctx, coap.PUT, "/large", body(), coap.Changed, nil)
+		return c.Do(ctx, coap.PUT, "/large", interop.Body(), coap.Changed, nil)
 	case "block-wise-get":
-		return c.do(ctx, coap.GET, "/large", nil, coap.Content, body())
+		return c.Do(ctx, coap.GET, "/large", nil, coap.Content, interop.Body())
 	case "b2-by-the-client", "b2-again":
-		return c.renewed(func() error { return errors.Join(c.sec.Rederive(), c.get(ctx)) })
+		return c.renewed(func() error { return errors.Join(c.sec.Rederive(), c.Get(ctx)) })
 	case "b2-by-the-server":
 		return c.renewed(func() error {
-			if answer, err := c.peer.say(ctx, "lose"); err != nil || answer != "lost" {
+			if answer, err := c.peer.Say(ctx, "lose"); err != nil || answer != "lost" {
 				return fmt.Errorf("the server says %q: %w", answer, err)
 			}
-			return c.get(ctx)
+			return c.Get(ctx)
 		})
 	}
 	return errors.New("there is no such case")
-}
-
-// body is a body of 4 KiB, every block of which differs.
-func body() []byte {
-	b := make([]byte, 4096)
-	for i := range b {
-		b[i] = byte(i*7 + i/256)
-	}
-	return b
-}
-
-// do sends a request and compares the response; a nil payload is any.
-func (c *ourClient) do(ctx context.Context, method coap.Code, path string, payload []byte, code coap.Code, want []byte) error {
-	r := coap.NewRequest(method, path)
-	r.Payload = payload
-	response, err := c.client.Do(ctx, r)
-	if err != nil {
-		return fmt.Errorf("%v %s: %w", method, path, err)
-	}
-	if response.Code != code || want != nil && !bytes.Equal(response.Payload, want) {
-		return fmt.Errorf("%v %s: got %v %q, want %v %q", method, path, response.Code, response.Payload, code, want)
-	}
-	return nil
-}
-
-func (c *ourClient) get(ctx context.Context) error {
-	return c.do(ctx, coap.GET, "/value", nil, coap.Content, []byte(c.value))
-}
-
-func (c *ourClient) put(ctx context.Context, value string) error {
-	c.value = value
-	return c.do(ctx, coap.PUT, "/value", []byte(value), coap.Changed, nil)
-}
-
-// observe waits for the current value and for those it sets, and cancels.
-func (c *ourClient) observe(ctx context.Context, values ...string) error {
-	observing, cancel := context.WithCancel(ctx)
-	defer cancel()
-	seen := make(chan string, 16)
-	done := make(chan error, 1)
-	go func() {
-		done <- c.client.Observe(observing, coap.NewRequest(coap.GET, "/value"), func(r *coap.Response) {
-			seen <- fmt.Sprintf("%v %s", r.Code, r.Payload)
-		})
-	}()
-	next := func() error {
-		select {
-		case got := <-seen:
-			if want := fmt.Sprintf("%v %s", coap.Content, c.value); got != want {
-				return fmt.Errorf("notified of %q, want %q", got, want)
-			}
-			return nil
-		case err := <-done:
-			return fmt.Errorf("the observation has ended: %w", err)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	if err := next(); err != nil {
-		return err
-	}
-	for _, value := range values {
-		if err := c.put(ctx, value); err != nil {
-			return err
-		}
-		if err := next(); err != nil {
-			return err
-		}
-	}
-	cancel()
-	return <-done
 }
 
 // renewed makes sure that do has replaced the context by one of Appendix B.2.
