@@ -9,6 +9,7 @@ import (
 	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/rs"
 	"github.com/ostiary/ostiary/idalloc"
+	"github.com/ostiary/ostiary/internal/secret"
 	"github.com/ostiary/ostiary/oscore"
 )
 
@@ -246,3 +247,25 @@ func TestDTLSStays(t *testing.T) {
 
 func (dtls) Confirm() error   { return nil }
 func (dtls) Remove(rs.Reason) {}
+
+// TestIntrospectionThatIsKept: an Introspector bounds its rate by keeping answers.
+// Install erases the Master Secret, and must not do so in what others keep: the next
+// post of the token, which anybody can send, would make a context of zeros.
+func TestIntrospectionThatIsKept(t *testing.T) {
+	kept := &ace.IntrospectionResponse{Active: true, Claims: *claims("c1")}
+	s := newServer(t, func(c *serverConfig) {
+		c.rs.Introspect = rs.Introspector{Issuer: issuer, Ask: func([]byte) (*ace.IntrospectionResponse, error) { return kept, nil }}
+	})
+	reference := []byte("an opaque reference")
+	if c := newClient(t); !c.works(s, c.establish(s, reference, material("c1"))) {
+		t.Error("the client is not served")
+	}
+	zeros := material("c1")
+	zeros.MasterSecret = make(secret.Bytes, len(zeros.MasterSecret))
+	if c := newClient(t); c.works(s, c.establish(s, reference, zeros)) {
+		t.Error("who knows no Master Secret is served")
+	}
+	if c := newClient(t); !c.works(s, c.establish(s, reference, material("c1"))) {
+		t.Error("the client is not served a second time")
+	}
+}

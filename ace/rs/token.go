@@ -96,8 +96,21 @@ func (t *Tokens) introspect(v *Token, token []byte) error {
 	case !response.Active:
 		return &Error{Code: Unauthorized, Section: "RFC 9200, Section 5.9.2", Reason: "token is not active"}
 	}
-	v.claims, v.issuer = &response.Claims, t.cfg.Introspect.Issuer
+	v.claims, v.issuer = claimsOf(response), t.cfg.Introspect.Issuer
 	return nil
+}
+
+// claimsOf gives the claims with a Master Secret of their own: the profile erases it
+// once it has made a context, and an Introspector may keep its answers.
+func claimsOf(r *ace.IntrospectionResponse) *ace.Claims {
+	c := r.Claims
+	if c.Cnf != nil && c.Cnf.OSCORE != nil {
+		cnf, material := *c.Cnf, *c.Cnf.OSCORE
+		material.MasterSecret = material.MasterSecret.Clone()
+		cnf.OSCORE = &material
+		c.Cnf = &cnf
+	}
+	return &c
 }
 
 //spec:9200-5.10.1.1-8
