@@ -11,7 +11,7 @@ import (
 // While the handler runs in the reader's goroutine, what it answers is
 // encoded into out, and the reader sends it; afterwards the exchange is used
 // for another request. An exchange whose handler returns without an answer,
-// or that has become an observation, is left to the handler.
+// or that is a registration, is left to the handler.
 type exchange struct {
 	e    *Endpoint
 	lane *lane

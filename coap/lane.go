@@ -189,8 +189,8 @@ func (l *lane) handleRequest(i int, d *datagram, m *message, now time.Duration, 
 		l.exchanges[i] = nil
 		return
 	}
-	if x.observation != nil {
-		l.exchanges[i] = nil // its handler keeps it
+	if x.cancel != nil {
+		l.exchanges[i] = nil // the handler of a registration keeps it
 	}
 	if len(x.out) == 0 || x.delayed {
 		return

@@ -379,6 +379,38 @@ func TestObserveAgain(t *testing.T) {
 	})
 }
 
+// TestObserveRefused: the handler of a registration for which there was no room
+// may notify before it learns that. Nobody else gets that for an answer.
+func TestObserveRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(coaptest.Network)
+		s := new(subject)
+		h := coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+			if !r.Options.Has(coap.Observe) {
+				refused, _ := s.last()
+				if err := refused.Respond(notification("1")); err == nil {
+					t.Error("a notification went out without an observation")
+				}
+			}
+			s.ServeCOAP(w, r)
+		})
+		endpoint(t, n, serverAddr, coap.Config{Handler: h, MaxObservations: 1})
+		peer := raw{t, n.Listen(clientAddr)}
+		peer.send(register)
+		if p, _ := peer.note(time.Second); p.observe == -1 {
+			t.Fatalf("registration: got %+v", p)
+		}
+		peer.send("4101000bab" + "60" + "5178")
+		if _, ok := peer.sock.Receive(time.Second); !ok {
+			t.Fatal("no answer to the second registration")
+		}
+		peer.send("4101000caa" + "b178")
+		if p, ok := peer.note(time.Second); !ok || p.payload != "0" {
+			t.Errorf("another request: got %+v", p)
+		}
+	})
+}
+
 // TestObserveClient: order, freshness, registering again, and the end.
 func TestObserveClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
