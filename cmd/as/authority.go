@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/ostiary/ostiary/ace/acecoap"
 	"github.com/ostiary/ostiary/ace/as"
+	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/idalloc"
@@ -55,7 +55,7 @@ type provisioned struct {
 func newAuthority(ctx context.Context, path string, cfg config, log *slog.Logger, wrap func(coap.Handler) coap.Handler) (*authority, error) {
 	a := &authority{cfg: cfg, path: path, log: log, provisioned: map[string]*provisioned{}}
 	if err := a.loadPolicy(); err != nil {
-		return nil, err
+		return nil, cli.Usage(err)
 	}
 	var err error
 	a.store, err = store.Open(ctx, store.Config{Path: settings.Beside(path, cfg.Store), Observer: store.Observer{
@@ -208,11 +208,13 @@ func (a *authority) provision(c store.Context) (*provisioned, error) {
 	return &provisioned{association, id}, nil
 }
 
-// serve answers requests on conn until ctx is done, and closes the store.
-// reload, which may be nil, makes it read the policies again.
+// serve answers requests on conn until ctx is done or the store has failed for
+// good, and closes the store. reload, which may be nil, makes it read the
+// policies again.
 func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan os.Signal) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	server := coap.Server{Handler: a.pipeline, Config: coap.Config{Understands: []coap.OptionID{coap.OSCORE}}}
-	defer a.pool.Close()
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, conn) }()
 	ticker := time.NewTicker(registryInterval)
@@ -220,8 +222,13 @@ func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan 
 	for {
 		select {
 		case err := <-done:
-			return errors.Join(err, a.store.Close())
+			a.pool.Close() // its handlers use the store
+			return errors.Join(err, a.store.Err(), a.store.Close())
 		case <-ticker.C:
+			if a.store.Err() != nil {
+				stop() // only a new start helps
+				continue
+			}
 			if err := a.syncContexts(ctx); err != nil && ctx.Err() == nil {
 				a.log.Error("registry not read", "error", err)
 			}
@@ -235,15 +242,11 @@ func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan 
 	}
 }
 
-// listen opens the socket that the configuration names.
+// listen makes sure that no other server uses the store, and opens the socket
+// that the configuration names.
 func (a *authority) listen() (*net.UDPConn, error) {
-	addr, err := netip.ParseAddrPort(a.cfg.Listen)
-	if err != nil {
+	if err := a.store.Claim(); err != nil {
 		return nil, err
 	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
-	if err != nil {
-		return nil, fmt.Errorf("%w; is another server running?", err)
-	}
-	return conn, nil
+	return cli.ListenUDP(a.cfg.Listen)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"os/signal"
@@ -22,17 +23,17 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP) // which would end a process that is not ready for it
+	defer signal.Stop(reload)
 	a, err := newAuthority(ctx, c.Config, cfg, log, nil)
 	if err != nil {
 		return err
 	}
 	conn, err := a.listen()
 	if err != nil {
-		return err
+		return errors.Join(err, a.store.Close())
 	}
-	reload := make(chan os.Signal, 1)
-	signal.Notify(reload, syscall.SIGHUP)
-	defer signal.Stop(reload)
 	log.Info("serving", "address", conn.LocalAddr().String(), "issuer", cfg.Issuer, "clients", len(a.provisioned))
 	err = a.serve(ctx, conn, reload)
 	log.Info("stopped")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -127,23 +126,9 @@ func (a *agent) aceObserver() acecoap.Observer {
 	}
 }
 
-// listen opens the socket that the configuration names.
-func (a *agent) listen() (*net.UDPConn, error) {
-	addr, err := netip.ParseAddrPort(a.cfg.Listen)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
-	if err != nil {
-		return nil, fmt.Errorf("%w; is another server running?", err)
-	}
-	return conn, nil
-}
-
 // serve answers requests on conn until ctx is done.
 func (a *agent) serve(ctx context.Context, conn *net.UDPConn) error {
 	server := coap.Server{Handler: a.rs, Config: coap.Config{Understands: []coap.OptionID{coap.OSCORE}}}
-	defer a.pool.Close()
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, conn) }()
 	ticker := time.NewTicker(expireInterval)
@@ -151,6 +136,7 @@ func (a *agent) serve(ctx context.Context, conn *net.UDPConn) error {
 	for {
 		select {
 		case err := <-done:
+			a.pool.Close() // its handlers use the upstream socket
 			return errors.Join(err, a.rs.Expire(), a.upstream.close())
 		case <-ticker.C:
 			if err := a.rs.Expire(); err != nil {

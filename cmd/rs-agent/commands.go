@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
@@ -64,12 +66,16 @@ type serveCommand struct{ configFlag }
 
 // Run serves until it is told to stop.
 func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
+	// There is nothing to read again: SIGHUP stops the agent in good order too.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
 	a, err := c.agent(ctx, s)
 	if err != nil {
 		return err
 	}
-	conn, err := a.listen()
+	conn, err := cli.ListenUDP(a.cfg.Listen)
 	if err != nil {
+		a.close()
 		return err
 	}
 	a.log.Info("serving", "address", conn.LocalAddr().String(), "upstream", a.cfg.Upstream, "audiences", a.known.Audiences)

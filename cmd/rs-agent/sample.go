@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
 	"sync"
 
@@ -18,11 +16,7 @@ type sampleCommand struct {
 
 // Run serves a device to try the agent with: plain CoAP, no protection.
 func (c *sampleCommand) Run(ctx context.Context, s cli.Streams) error {
-	addr, err := netip.ParseAddrPort(c.Listen)
-	if err != nil {
-		return cli.Usage(fmt.Errorf("--listen %q: want an address and a port", c.Listen))
-	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+	conn, err := cli.ListenUDP(c.Listen)
 	if err != nil {
 		return err
 	}

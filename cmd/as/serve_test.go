@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/store"
+)
+
+// newTestAuthority returns an authority that init has made, with its folder.
+func newTestAuthority(t *testing.T) (*authority, string) {
+	t.Helper()
+	path, err := initialize(t.Context(), filepath.Join(t.TempDir(), "as"), "coap://as.example", "127.0.0.1:0", "coap://as.example/token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := (&configFlag{Config: path}).load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newAuthority(t.Context(), path, cfg, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, filepath.Dir(path)
+}
+
+// TestServeOnceAtATime: a second server on the same store does not start, also
+// at another address.
+func TestServeOnceAtATime(t *testing.T) {
+	a, dir := newTestAuthority(t)
+	conn, err := a.listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = errors.Join(conn.Close(), a.store.Close()) }()
+	second := serveCommand{configFlag{Config: filepath.Join(dir, "as.toml")}}
+	if err := second.Run(t.Context(), cli.Streams{Out: io.Discard, Err: io.Discard}); !errors.Is(err, store.ErrClaimed) {
+		t.Errorf("second server: got %v, want %v", err, store.ErrClaimed)
+	}
+}
+
+// TestServeEndsWithItsStore: after damage only a new start helps, and the
+// server ends so that somebody starts it.
+func TestServeEndsWithItsStore(t *testing.T) {
+	a, dir := newTestAuthority(t)
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"as.db", "as.db-wal"} {
+		f := filepath.Join(dir, name)
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(f, bytes.Repeat([]byte{0xff}, int(info.Size())), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.store.AddEvent(t.Context(), store.Event{Kind: "test"}); err == nil || a.store.Err() == nil {
+		t.Fatalf("change of a damaged store: got %v, and %v", err, a.store.Err())
+	}
+	if err := a.serve(t.Context(), conn, nil); !errors.Is(err, store.ErrFailed) {
+		t.Errorf("serve: got %v, want %v", err, store.ErrFailed)
+	}
+}
+
+// TestPolicyIsConfiguration: without policies that can be read the exit status
+// is that of a wrong configuration.
+func TestPolicyIsConfiguration(t *testing.T) {
+	a, dir := newTestAuthority(t)
+	if err := a.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check := configCheck{configFlag{Config: filepath.Join(dir, "as.toml")}}
+	policy := filepath.Join(dir, "policy.cedar")
+	for _, c := range []struct {
+		name, want string
+		spoil      func() error
+	}{
+		{"mistake", "policy.cedar", func() error { return os.WriteFile(policy, []byte("permit ("), 0o600) }},
+		{"missing", "policy.cedar", func() error { return os.Remove(policy) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := c.spoil(); err != nil {
+				t.Fatal(err)
+			}
+			err := check.Run(t.Context(), cli.Streams{Out: io.Discard, Err: io.Discard})
+			var usage *cli.UsageError
+			if !errors.As(err, &usage) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want a UsageError that names %s", err, c.want)
+			}
+		})
+	}
+}
