@@ -6,6 +6,7 @@ import (
 	"github.com/ostiary/ostiary/ace/rs"
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/oscore"
+	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
 
 // noContentFormat stands for a request without Content-Format; it is reserved
@@ -20,13 +21,16 @@ func (s *ResourceServer) plain(app coap.Handler) coap.Handler {
 		public[path] = true
 	}
 	upload := coap.Blockwise(coap.HandlerFunc(s.post), s.cfg.OSCORE.Blockwise)
+	refuse := oscorecoap.Plain(nil)
 	return coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
 		switch path := r.Path(); {
 		case path == AuthzInfoPath:
 			upload.ServeCOAP(w, r)
 		case public[path]:
 			app.ServeCOAP(w, r)
-		case !r.Multicast: // no errors to a group (RFC 7252, Section 8.1)
+		case r.Multicast: // no errors to a group (RFC 7252, Section 8.1)
+			refuse.ServeCOAP(w, r)
+		default:
 			s.hint(w, r)
 		}
 	})

@@ -104,6 +104,27 @@ func TestPlainRequests(t *testing.T) {
 	}
 }
 
+// A dropper is a coap.ResponseWriter that counts.
+type dropper struct{ responses, drops int }
+
+func (d *dropper) Respond(*coap.Response) error { d.responses++; return nil }
+func (d *dropper) Drop()                        { d.drops++ }
+
+// TestPlainRequestToGroup: no error to a group (RFC 7252, Section 8.1), and no
+// transport that waits for one, so that anybody could fill it.
+func TestPlainRequestToGroup(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/value", "/authz-info"} {
+		r := coap.NewRequest(coap.GET, path)
+		r.Multicast = true
+		d := new(dropper)
+		w.rs.ServeCOAP(d, r)
+		if d.responses+d.drops != 1 {
+			t.Errorf("%s: %d responses, %d drops", path, d.responses, d.drops)
+		}
+	}
+}
+
 // TestLongTokenInBlocks: what is in clear and long goes in outer blocks.
 func TestLongTokenInBlocks(t *testing.T) {
 	w := newWorld(t)
