@@ -42,7 +42,7 @@ type validPeer struct {
 	until time.Duration
 }
 
-// keptAnswer is the answer of a request that is not safe, whose peer has to
+// keptAnswer is the answer of a request that is not repeatable, whose peer has to
 // show its address first: the request is not executed again then.
 type keptAnswer struct {
 	key      [16]byte
@@ -121,13 +121,19 @@ func (x *exchange) mustChallenge(resp *Response, n int) bool {
 	if s.valid(x.peer, x.e.now()) {
 		return false
 	}
-	if x.req.Code != GET && x.req.Code != FETCH {
+	if !x.repeatable() {
 		if x.inline {
 			x.kept = x.requestHash()
 		}
 		s.keep(x.kept, resp, x.e.now())
 	}
 	return true
+}
+
+// repeatable reports whether the request may be executed again: it is safe, and
+// not the end of a body in blocks, which was used up.
+func (x *exchange) repeatable() bool {
+	return x.req.Code == GET || x.req.Code == FETCH && !x.req.Options.Has(Block1)
 }
 
 // challenge replaces x.out by 4.01 with an Echo option.
@@ -191,7 +197,7 @@ func (s *echoState) dropKept(el *list.Element) {
 
 // fromKept answers a repeated request from what was kept.
 func (x *exchange) fromKept() bool {
-	if x.req.Code == GET || x.req.Code == FETCH {
+	if x.repeatable() {
 		return false
 	}
 	s, key := &x.e.echo, x.requestHash()

@@ -145,7 +145,7 @@ func (x *exchange) detach(now time.Duration) {
 		return
 	}
 	x.token = append([]byte(nil), x.token...)
-	if x.e.echo.limit > 0 && x.req.Code != GET && x.req.Code != FETCH {
+	if x.e.echo.limit > 0 && !x.repeatable() {
 		x.kept = x.requestHash()
 	}
 	x.req.Options, x.req.Payload = nil, nil // parts of the datagram

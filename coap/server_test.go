@@ -360,3 +360,22 @@ func TestTruncated(t *testing.T) {
 		}
 	}
 }
+
+// TestEchoAfterBlocks: the repetition with Echo of the last block of a FETCH gets
+// the answer, though the body in blocks was used up.
+func TestEchoAfterBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(coaptest.Network)
+		server := endpoint(t, n, serverAddr, coap.Config{Handler: echo})
+		client := endpoint(t, n, clientAddr, coap.Config{})
+		r := request(coap.FETCH, "/x")
+		r.Payload = pattern(3000)
+		resp, err := coap.BlockwiseClient(client, coap.BlockwiseConfig{}).Do(context.Background(), r)
+		if err != nil || resp.Code != coap.Content || !bytes.Equal(resp.Payload, r.Payload) {
+			t.Errorf("got %v, %v, want what was sent", resp, err)
+		}
+		if got := server.Stats().Challenges; got != 1 {
+			t.Errorf("got %d challenges, want 1", got)
+		}
+	})
+}
