@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -53,11 +54,24 @@ func keyName(key toml.Key) string {
 	return b.String()
 }
 
-// Read decodes the file at path into v.
+// Read decodes the file at path, which holds keys, into v. It refuses a file
+// that everybody may read or write.
 func Read(path string, v any) error {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return err // an *fs.PathError says what failed
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return fmt.Errorf("%s holds keys, and everybody may read or write it (mode %#o): chmod it 600", path, info.Mode().Perm())
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return err
 	}
 	return Parse(path, b, v)
 }
@@ -91,15 +105,24 @@ func WriteNew(path string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(b); err != nil {
-		_ = f.Close()
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(path) // half a file would only be in the way
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		_ = f.Close()
+	return SyncFolder(path)
+}
+
+// SyncFolder makes the name of the file at path durable.
+func SyncFolder(path string) error {
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
 		return err
 	}
-	return f.Close()
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Beside returns path as seen from the folder of the file at base, so that a

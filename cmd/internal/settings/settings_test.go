@@ -88,6 +88,26 @@ func TestWriteNewIsPrivateAndReplacesNothing(t *testing.T) {
 	}
 }
 
+func TestReadRefusesWhatEverybodyMayRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := WriteNew(path, []byte("name = \"n\"\n")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		mode os.FileMode
+		want string // "" if it is read
+	}{{0o600, ""}, {0o640, ""}, {0o644, "chmod it 600"}, {0o602, "chmod it 600"}} {
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		var s sample
+		err := Read(path, &s)
+		if c.want == "" && (err != nil || s.Name != "n") || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("mode %o: got %q, %v; want an error with %q", c.mode, s.Name, err, c.want)
+		}
+	}
+}
+
 func TestBeside(t *testing.T) {
 	for _, c := range [][3]string{
 		{"/etc/o/as.toml", "as.db", "/etc/o/as.db"},
