@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/ostiary/ostiary/ace/rs"
+	"github.com/ostiary/ostiary/cmd/internal/settings"
 )
 
 // counterFile keeps the counters of tokens with an exi claim over restarts
@@ -28,40 +28,33 @@ func (f *counterFile) Load() ([]rs.Counter, error) {
 	}
 	var counters []rs.Counter
 	if err := json.Unmarshal(b, &counters); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w; without it, tokens with exi that have expired could live again", f.path, err)
+		return nil, fmt.Errorf("%s is damaged: %w; without it, tokens with exi that have expired could live again: "+
+			"remove it only after the resource server was registered anew, with another key", f.path, err)
 	}
 	return counters, nil
 }
 
 // Save implements rs.CounterStore: the new file takes the place of the old one
 // in one step, and is durable before Save returns.
-func (f *counterFile) Save(counters []rs.Counter) (err error) {
+func (f *counterFile) Save(counters []rs.Counter) error {
 	b, err := json.Marshal(counters)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(f.path)
-	t, err := os.CreateTemp(dir, filepath.Base(f.path)+".*")
+	part := f.path + ".part" // one name, so that crashes leave one file at most
+	t, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(t.Name())
-		}
-	}()
 	if _, err = t.Write(b); err == nil {
 		err = t.Sync()
 	}
-	if err = errors.Join(err, t.Close()); err != nil {
-		return err
+	if err = errors.Join(err, t.Close()); err == nil {
+		err = os.Rename(part, f.path)
 	}
-	if err = os.Rename(t.Name(), f.path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
 	if err != nil {
+		_ = os.Remove(part)
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return settings.SyncFolder(f.path)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,6 +15,10 @@ func TestCounterFile(t *testing.T) {
 	f := &counterFile{path: filepath.Join(t.TempDir(), "state")}
 	if got, err := f.Load(); err != nil || got != nil {
 		t.Fatalf("Load without a file: got %v, %v; want none", got, err)
+	}
+	// A crash has left a part.
+	if err := os.WriteFile(f.path+".part", bytes.Repeat([]byte("x"), 1000), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	want := []rs.Counter{{Issuer: "coap://as.example", Sequence: 7, Left: 60}}
 	for range 2 { // the second replaces the first
