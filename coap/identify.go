@@ -1,14 +1,26 @@
 package coap
 
-// The ResponseWriters of this package, and those of package gocoap, have two
-// more methods for the layer of OSCORE, which tells one request from another
-// and ends observations on its own account: Token, the Token of the request,
-// good until the handler returns; and End, which ends the observation that the
-// request has become without a word to the client, and does nothing to another.
+// The ResponseWriters of this package, and those of package gocoap, have three
+// more methods for the layer of OSCORE, which tells one request from another,
+// ends observations on its own account, and leaves repeated requests without a
+// response: Token, the Token of the request, good until the handler returns;
+// End, which ends the observation that the request has become without a word
+// to the client, and does nothing to another; and Drop, which says that there
+// will be no response, so that nothing is kept for one, and does nothing to a
+// request that was answered. A dropped Confirmable request is acknowledged.
 
-type tokener interface{ Token() []byte }
+type (
+	tokener interface{ Token() []byte }
+	ender   interface{ End() }
+	dropper interface{ Drop() }
+)
 
-type ender interface{ End() }
+// drop leaves a request without a response.
+func drop(w ResponseWriter) {
+	if d, ok := w.(dropper); ok {
+		d.Drop()
+	}
+}
 
 // Token returns the token of the request.
 func (x *exchange) Token() []byte { return x.token }
@@ -25,6 +37,25 @@ func (x *exchange) End() {
 	defer o.e.mu.Unlock()
 	if !o.pending || !o.last() { // a last response on its way ends it too
 		o.remove()
+	}
+}
+
+// Drop leaves the request without a response. A Confirmable one is acknowledged.
+func (x *exchange) Drop() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.responded {
+		return
+	}
+	x.responded = true
+	x.out = x.out[:0]
+	x.encodeNothing()
+	if x.cancel != nil {
+		x.cancel()
+	}
+	if !x.inline {
+		x.e.count.pending.Add(-1)
+		x.sendLate(x.e.now())
 	}
 }
 
@@ -60,4 +91,64 @@ func (bw *blockWriter) End() {
 	if e, ok := w.(ender); ok {
 		e.End()
 	}
+}
+
+// Drop leaves the request without a response.
+func (x *exchange) Drop() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.responded {
+		return
+	}
+	x.responded = true
+	if x.cancel != nil {
+		x.cancel()
+	}
+	if x.inline {
+		x.encodeNothing()
+		return
+	}
+	x.e.count.pending.Add(-1)
+	x.e.mu.Lock()
+	x.e.stopTimer(&x.timer)
+	x.e.mu.Unlock()
+	if x.typ == confirmable && !x.acked {
+		x.acked = true
+		x.sendEmpty()
+	}
+}
+
+// Drop leaves the request without a response.
+func (x *connExchange) Drop() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.responded {
+		return
+	}
+	x.responded = true
+	if x.cancel != nil {
+		x.cancel()
+	}
+}
+
+// Drop leaves the request without a response.
+func (bw *blockWriter) Drop() {
+	bw.mu.Lock()
+	defer bw.mu.Unlock()
+	if bw.w == nil || bw.responded {
+		return
+	}
+	bw.responded = true
+	drop(bw.w)
+}
+
+// Drop leaves the request without a response.
+func (bw *blockWriter) Drop() {
+	bw.mu.Lock()
+	defer bw.mu.Unlock()
+	if bw.w == nil || bw.responded {
+		return
+	}
+	bw.responded = true
+	drop(bw.w)
 }

@@ -130,6 +130,9 @@ func TestMulticastServer(t *testing.T) {
 			t.Errorf("%x: got %x", b, s.sent[len(s.sent)-1])
 		}
 	}
+	if n := l.e.Stats().Pending; n != 0 {
+		t.Errorf("%d requests wait for an answer, want none", n)
+	}
 	if len(l.e.timers) != 0 {
 		t.Fatalf("got %d timers, want none", len(l.e.timers))
 	}

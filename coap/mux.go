@@ -110,6 +110,7 @@ func (m *Mux) ServeCOAP(w ResponseWriter, r *Request) {
 // refuse answers with an error, but not to a group (RFC 7252, Section 8.2).
 func (m *Mux) refuse(w ResponseWriter, r *Request, code Code) {
 	if r.Multicast {
+		drop(w)
 		return
 	}
 	_ = w.Respond(r.NewResponse(code))

@@ -61,6 +61,9 @@ func (x *exchange) observe() {
 		ctx, cancel := context.WithCancel(e.ctx)
 		r.ctx, x.cancel = ctx, cancel
 	case 1:
+		if r.Options.Has(OSCORE) {
+			return // what counts is inside (RFC 8613, Section 4.1.3.5)
+		}
 		//spec:7641-4.1-5
 		e.mu.Lock()
 		if o := e.observations[observationKey{x.peer, string(x.token)}]; o != nil {

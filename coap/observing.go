@@ -49,7 +49,9 @@ func (n *notes) receive(c *call, resp *Response, now time.Duration) {
 		n.registered = false
 		c.finish(result{resp: resp})
 		return
-	case n.fresh && !newer(n.sequence, sequence, n.at, now):
+	// Inside OSCORE the order is that of the Partial IVs, and the outer number is
+	// anybody's (RFC 8613, Section 4.1.3.5.2).
+	case n.fresh && !c.req.Options.Has(OSCORE) && !newer(n.sequence, sequence, n.at, now):
 		return
 	default:
 		n.fresh, n.sequence, n.at, n.registered = true, sequence, now, true
@@ -176,6 +178,9 @@ func (c *call) deregister() bool {
 	}
 	c.finished = true
 	delete(e.calls, c.key)
+	if c.req.Options.Has(OSCORE) {
+		return true // who protected the registration protects its cancellation
+	}
 	peer := c.peer()
 	id, ok := e.ids.take(peer, now, false)
 	if !ok {

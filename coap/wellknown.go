@@ -69,6 +69,7 @@ func (m *Mux) serveCore(w ResponseWriter, r *Request) {
 	}
 	//spec:6690-4.1-3
 	if r.Multicast && b.Len() == 0 {
+		drop(w)
 		return
 	}
 	//spec:6690-4-1
