@@ -40,25 +40,6 @@ func (x *exchange) End() {
 	}
 }
 
-// Drop leaves the request without a response. A Confirmable one is acknowledged.
-func (x *exchange) Drop() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.responded {
-		return
-	}
-	x.responded = true
-	x.out = x.out[:0]
-	x.encodeNothing()
-	if x.cancel != nil {
-		x.cancel()
-	}
-	if !x.inline {
-		x.e.count.pending.Add(-1)
-		x.sendLate(x.e.now())
-	}
-}
-
 // Token returns the token of the request.
 func (x *connExchange) Token() []byte { return []byte(x.token) }
 
@@ -129,17 +110,6 @@ func (x *connExchange) Drop() {
 	if x.cancel != nil {
 		x.cancel()
 	}
-}
-
-// Drop leaves the request without a response.
-func (bw *blockWriter) Drop() {
-	bw.mu.Lock()
-	defer bw.mu.Unlock()
-	if bw.w == nil || bw.responded {
-		return
-	}
-	bw.responded = true
-	drop(bw.w)
 }
 
 // Drop leaves the request without a response.

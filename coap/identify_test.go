@@ -152,7 +152,7 @@ func TestOuterObserveEndsNoProtectedObservation(t *testing.T) {
 	}{
 		{"\x41\x01\x00\x01\xaa\x60\x31\x09\xff\x01", 1},     // Observe 0, OSCORE
 		{"\x41\x01\x00\x02\xaa\x61\x01\x31\x09\xff\x01", 1}, // Observe 1, OSCORE
-		{"\x41\x01\x00\x03\xaa\x61\x01", 0},                  // Observe 1, in clear
+		{"\x41\x01\x00\x03\xaa\x61\x01", 0},                 // Observe 1, in clear
 	} {
 		if _, err := conn.Write([]byte(c.message)); err != nil {
 			t.Fatal(err)
