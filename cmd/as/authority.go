@@ -58,11 +58,11 @@ func newAuthority(ctx context.Context, path string, cfg config, log *slog.Logger
 		return nil, cli.Usage(err)
 	}
 	var err error
-	a.store, err = store.Open(ctx, store.Config{Path: settings.Beside(path, cfg.Store), Observer: store.Observer{
+	a.store, err = openStore(ctx, path, cfg, store.Observer{
 		Generation: func(g store.Generation) {
 			log.Warn("store begins a new generation", "number", g.Number, "reason", g.Reason)
 		},
-	}})
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	if err := credentials.Write(path); err != nil {
-		return undo(err, db.Admin(actor()).RemoveClient(ctx, c.Name))
+		return undo(err, db.Admin(actor()).RemoveClient(context.WithoutCancel(ctx), c.Name))
 	}
 	fmt.Fprintf(s.Out, "registered client %q; its credentials are in %s\n", c.Name, path)
 	return nil

@@ -51,6 +51,9 @@ func parseConfig(name string, text []byte) (config, error) {
 		return config{}, err
 	}
 	if c.URI == "" {
+		if a, err := netip.ParseAddrPort(c.Listen); err == nil && a.Addr().IsUnspecified() {
+			return config{}, fmt.Errorf(`%s: uri: missing; no client can reach %q, so name the token endpoint as they do, such as "coap://as.example/token"`, name, c.Listen)
+		}
 		c.URI = "coap://" + c.Listen + "/token"
 	}
 	if err := c.check(); err != nil {

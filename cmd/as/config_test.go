@@ -37,6 +37,7 @@ func TestParseConfigRefuses(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"no issuer", "", "issuer: missing"},
 		{"listen", good + "listen = \"5683\"\n", `listen "5683"`},
+		{"all addresses", good + "listen = \"[::]:5683\"\n", "uri: missing"},
 		{"uri", good + "uri = \"https://as.example/token\"\n", "uri "},
 		{"uri without path", good + "uri = \"coap://as.example\"\n", "uri "},
 		{"lifetime", good + "lifetime = \"10ms\"\n", "lifetime: want 1s"},

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,8 +33,18 @@ func (f *configFlag) open(ctx context.Context) (config, *store.Store, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	s, err := store.Open(ctx, store.Config{Path: settings.Beside(f.Config, cfg.Store)})
+	s, err := openStore(ctx, f.Config, cfg, store.Observer{})
 	return cfg, s, err
+}
+
+// openStore opens the store that the configuration at path names. It makes none:
+// an empty one in the place of a lost one would know nobody.
+func openStore(ctx context.Context, path string, cfg config, observer store.Observer) (*store.Store, error) {
+	file := settings.Beside(path, cfg.Store)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, cli.Usage(fmt.Errorf("%w; is it the store that %s names? '%s init' makes one, and a backup can take its place", err, path, name))
+	}
+	return store.Open(ctx, store.Config{Path: file, Observer: observer})
 }
 
 type outFlag struct {
@@ -42,6 +54,9 @@ type outFlag struct {
 // reserve makes sure that the credentials can be written, before anything is
 // registered.
 func (f *outFlag) reserve(name, kind string) (string, error) {
+	if name == "" {
+		return "", cli.Usage(errors.New("the name is empty"))
+	}
 	path := f.Out
 	if path == "" {
 		path = name + "." + kind + ".toml"

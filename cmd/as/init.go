@@ -14,8 +14,8 @@ import (
 
 type initCommand struct {
 	Dir    string `arg:"" help:"Folder to write into; it is made if it does not exist."`
-	Issuer string `help:"Issuer of the tokens, a URI." default:"coap://as.example" placeholder:"URI"`
-	Listen string `help:"UDP address and port to listen on." default:"127.0.0.1:5683" placeholder:"ADDR"`
+	Issuer string `help:"Issuer of the tokens, a URI; default ${default}." default:"coap://as.example" placeholder:"URI"`
+	Listen string `help:"UDP address and port to listen on; default ${default}." default:"127.0.0.1:5683" placeholder:"ADDR"`
 	URI    string `help:"Token endpoint as the clients reach it; default coap://LISTEN/token." name:"uri" placeholder:"URI"`
 }
 
@@ -39,8 +39,8 @@ func (c *initCommand) Run(ctx context.Context, s cli.Streams) error {
 
 // initialize writes configuration, policy and store into dir, and returns the
 // path of the configuration.
-func initialize(ctx context.Context, dir, issuer, listen, uri string) (string, error) {
-	path := filepath.Join(dir, "as.toml")
+func initialize(ctx context.Context, dir, issuer, listen, uri string) (path string, err error) {
+	path = filepath.Join(dir, "as.toml")
 	text := configText(issuer, listen, uri)
 	cfg, err := parseConfig(path, []byte(text))
 	if err != nil {
@@ -49,17 +49,22 @@ func initialize(ctx context.Context, dir, issuer, listen, uri string) (string, e
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
+	if _, err := os.Lstat(path); err == nil {
+		return "", cli.Usage(fmt.Errorf("%s exists already; name another folder", path))
+	}
+	// The store comes first: it refuses a folder that everybody may enter.
+	s, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, cfg.Store)})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	if err := settings.WriteNew(path, []byte(text)); err != nil {
 		return "", cli.Usage(err)
 	}
 	if err := settings.WriteNew(filepath.Join(dir, cfg.Policy), []byte(policyText)); err != nil {
 		return "", cli.Usage(err)
 	}
-	s, err := store.Open(ctx, store.Config{Path: filepath.Join(dir, cfg.Store)})
-	if err != nil {
-		return "", err
-	}
-	return path, errors.Join(s.AddEvent(ctx, store.Event{Kind: "as.init", Actor: actor(), Subject: issuer}), s.Close())
+	return path, s.AddEvent(ctx, store.Event{Kind: "as.init", Actor: actor(), Subject: issuer})
 }
 
 // actor names who runs the command, for the audit log.

@@ -43,5 +43,5 @@ func main() {
 
 // configFlag names the configuration file in the commands that need it.
 type configFlag struct {
-	Config string `help:"Configuration file." short:"c" default:"as.toml" env:"OSTIARY_AS_CONFIG" placeholder:"FILE"`
+	Config string `help:"Configuration file; default ${default}." short:"c" default:"as.toml" env:"OSTIARY_AS_CONFIG" placeholder:"FILE"`
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/store"
 )
 
 type rsCommand struct {
@@ -42,6 +44,9 @@ func (c *rsAdd) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	defer closeStore(db, s)
+	if err := c.unshared(ctx, db); err != nil {
+		return err
+	}
 	credentials, err := addResourceServer(ctx, db, cfg, newResourceServer{
 		name: c.Name, audiences: c.Audience, algorithm: c.Algorithm, lifetime: c.Lifetime,
 		scopes:    map[string]as.ScopeForm{"aif": as.AIFScope, "text": as.TextScope, "any": as.AnyScope}[c.Scope],
@@ -52,9 +57,32 @@ func (c *rsAdd) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	if err := credentials.Write(path); err != nil {
-		return undo(err, db.Admin(actor()).RemoveResourceServer(ctx, c.Name))
+		return undo(err, db.Admin(actor()).RemoveResourceServer(context.WithoutCancel(ctx), c.Name))
 	}
 	fmt.Fprintf(s.Out, "registered resource server %q; its credentials are in %s\n", c.Name, path)
+	return nil
+}
+
+// unshared refuses an audience that another resource server has: a token for both
+// would need a signature, and all the algorithms here encrypt (RFC 9200, Section
+// 6.1). The other one would get no tokens any more.
+func (c *rsAdd) unshared(ctx context.Context, db *store.Store) error {
+	audiences := c.Audience
+	if len(audiences) == 0 {
+		audiences = []string{c.Name}
+	}
+	for _, audience := range audiences {
+		others, err := db.Audience(ctx, audience)
+		switch {
+		case errors.Is(err, as.ErrUnknown):
+		case err != nil:
+			return err
+		case others[0].Name == c.Name:
+			return registryError("resource server", c.Name, store.ErrExists)
+		default:
+			return cli.Usage(fmt.Errorf("audience %q is that of resource server %q; name another with --audience", audience, others[0].Name))
+		}
+	}
 	return nil
 }
 

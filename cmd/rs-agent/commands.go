@@ -14,9 +14,9 @@ import (
 
 type initCommand struct {
 	Dir         string `arg:"" help:"Folder to write into; it is made if it does not exist."`
-	Listen      string `help:"UDP address and port for the clients." default:"127.0.0.1:5683" placeholder:"ADDR"`
-	Upstream    string `help:"Server to protect." default:"coap://127.0.0.1:5684" placeholder:"URI"`
-	Credentials string `help:"File of 'ostiary-as rs add', as seen from the folder." default:"sensor.rs.toml" placeholder:"FILE"`
+	Listen      string `help:"UDP address and port for the clients; default ${default}." default:"127.0.0.1:5683" placeholder:"ADDR"`
+	Upstream    string `help:"Server to protect; default ${default}." default:"coap://127.0.0.1:5684" placeholder:"URI"`
+	Credentials string `help:"File of 'ostiary-as rs add', as seen from the folder; default ${default}." default:"sensor.rs.toml" placeholder:"FILE"`
 }
 
 // Run writes the configuration and says what comes next.

@@ -39,5 +39,5 @@ func main() {
 
 // configFlag names the configuration file in the commands that need it.
 type configFlag struct {
-	Config string `help:"Configuration file." short:"c" default:"agent.toml" env:"OSTIARY_RS_AGENT_CONFIG" placeholder:"FILE"`
+	Config string `help:"Configuration file; default ${default}." short:"c" default:"agent.toml" env:"OSTIARY_RS_AGENT_CONFIG" placeholder:"FILE"`
 }

@@ -11,7 +11,7 @@ import (
 )
 
 type sampleCommand struct {
-	Listen string `help:"UDP address and port." default:"127.0.0.1:5684" placeholder:"ADDR"`
+	Listen string `help:"UDP address and port; default ${default}." default:"127.0.0.1:5684" placeholder:"ADDR"`
 }
 
 // Run serves a device to try the agent with: plain CoAP, no protection.
