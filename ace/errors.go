@@ -90,5 +90,9 @@ type PeerError struct {
 
 // Error implements the error interface.
 func (e *PeerError) Error() string {
-	return fmt.Sprintf("ace: peer answers %d.%02d %v", e.Code>>5, e.Code&31, e.ErrorResponse.Code)
+	s := fmt.Sprintf("ace: peer answers %d.%02d", e.Code>>5, e.Code&31)
+	if e.ErrorResponse.Code != 0 {
+		s += " " + e.ErrorResponse.Code.String()
+	}
+	return s
 }

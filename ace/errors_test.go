@@ -71,6 +71,9 @@ func TestErrors(t *testing.T) {
 	if got, want := p.Error(), "ace: peer answers 4.00 invalid_scope"; got != want {
 		t.Errorf("Error = %q, want %q", got, want)
 	}
+	if got, want := (&PeerError{Code: 160}).Error(), "ace: peer answers 5.00"; got != want {
+		t.Errorf("Error without an OAuth code = %q, want %q", got, want)
+	}
 	_, err := ParseTokenRequest([]byte{0xa1, 9, 1})
 	if got, want := err.Error(), "ace: malformed token request: member 9 (RFC 9200, Section 5.8.1)"; got != want {
 		t.Errorf("Error = %q, want %q", got, want)

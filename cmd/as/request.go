@@ -71,7 +71,7 @@ func (c *requestCommand) Run(ctx context.Context, s cli.Streams) error {
 	defer p.close()
 	session, err := p.client.Open(ctx, c.URI, client.Request{Audience: c.Audience, Scope: scope})
 	if err != nil {
-		return explain(err)
+		return explain(err, known.AS, c.URI)
 	}
 	defer session.Close()
 	if c.Renew {
@@ -81,7 +81,7 @@ func (c *requestCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	response, err := acecoap.Doer(session, coap.BlockwiseConfig{}).Do(ctx, r)
 	if err != nil {
-		return explain(err)
+		return explain(err, c.URI)
 	}
 	fmt.Fprintln(s.Err, response.Code)
 	if _, err := s.Out.Write(response.Payload); err != nil {
@@ -114,14 +114,17 @@ func (c *requestCommand) scope(method coap.Code, path string) (ace.Scope, error)
 	return ace.TextScope(strings.Fields(c.Scope)...), nil
 }
 
-// explain adds to an error what the caller can do.
-func explain(err error) error {
+// explain adds to an error what the caller can do. servers are those that were
+// asked.
+func explain(err error, servers ...string) error {
 	var refused *ace.PeerError
 	switch {
 	case errors.As(err, &refused) && refused.ErrorResponse.Code == ace.InvalidScope:
 		return fmt.Errorf("%w; no policy gives this client any of that scope", err)
+	case errors.As(err, &refused):
+		return fmt.Errorf("%w; the log of that server says why", err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%w; is the server running, and is the address right?", err)
+		return fmt.Errorf("%w; is the server running, and is the address right? (%s)", err, strings.Join(servers, ", "))
 	}
 	return err
 }
