@@ -104,6 +104,9 @@ func (a *Association) resume(m *material, shared *settings, cfg *Config, set *ch
 	if !x.third && !sameBytes(x.idContext, set.params.IDContext) || x.third && a.b2 == nil {
 		return errResume
 	}
+	if !x.third && cfg.Sequence != nil && x.end > maxSequence {
+		return errResume // the numbers were not those of a store, which would give them out again
+	}
 	c, err := newContext(m, shared, bytes.Clone(x.idContext))
 	if err != nil {
 		return err

@@ -127,6 +127,35 @@ func suspendedState(version, next, end uint64) []byte {
 	return cborseq.AppendBytes(cborseq.AppendUint(b, 0), nil)
 }
 
+// TestResumeWithNewStore: a store that was not there before knows nothing of the
+// numbers that were used, and after a crash would give them out again.
+func TestResumeWithNewStore(t *testing.T) {
+	oracle := nonceoracle.New(t)
+	cfg := Config{Params: testParams(), DangerNewAEAD: oracle.NewAEAD}
+	protect := func(a *Association) {
+		t.Helper()
+		if _, _, err := a.ProtectRequest(getRequest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := mustAssociation(t, cfg)
+	protect(a)
+	state, err := a.Suspend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := cfg
+	stored.Sequence, stored.Resume = &memoryStore{}, state
+	if a, err = NewAssociation(stored); err == nil {
+		protect(a)
+		stored.Resume, stored.RecoverWindow = nil, true // a crash
+		protect(mustAssociation(t, stored))
+	}
+	if !errors.Is(err, errResume) {
+		t.Errorf("numbers without a store: %v, want %v", err, errResume)
+	}
+}
+
 // TestResumeOtherWindow: a window of another size accepts nothing twice, and everything
 // that is new.
 //
