@@ -38,6 +38,8 @@ type authority struct {
 	policy   atomic.Pointer[policy.Set]
 	pool     *coap.Pool // for the handlers that wait for the store
 	pipeline *oscorecoap.Server
+	edhoc    *edhocService // nil: there is no EDHOC
+	handler  coap.Handler  // of all requests
 
 	// In use by one goroutine.
 	revision    string                  // of the registry that provisioned is of
@@ -74,7 +76,7 @@ func newAuthority(ctx context.Context, path string, cfg config, log *slog.Logger
 
 func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.Handler) error {
 	var err error
-	if a.ids, err = idalloc.New(idalloc.Config{Now: time.Now}); err != nil {
+	if a.ids, err = idalloc.New(idalloc.Config{Now: time.Now, Reserved: provisionedIDs}); err != nil {
 		return err
 	}
 	server, err := as.New(as.Config{
@@ -91,7 +93,14 @@ func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.H
 	if wrap != nil {
 		protected = wrap(protected)
 	}
-	a.pipeline = oscorecoap.Handler(&a.contexts, protected, nil, oscorecoap.Config{Observer: oscorecoap.Observer{
+	if err := a.assembleEDHOC(); err != nil {
+		return err
+	}
+	var plain coap.Handler
+	if a.edhoc != nil {
+		plain = a.edhoc.plain()
+	}
+	a.pipeline = oscorecoap.Handler(&a.contexts, protected, plain, oscorecoap.Config{Observer: oscorecoap.Observer{
 		Refused: func(remote netip.AddrPort, err error) {
 			a.log.Debug("request refused", "peer", remote, "error", err)
 		},
@@ -99,7 +108,25 @@ func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.H
 			a.log.Warn("response not sent", "client", sec.Subject(), "error", err)
 		},
 	}})
-	return a.syncContexts(ctx)
+	a.handler = a.pipeline
+	if a.edhoc != nil {
+		a.handler = a.edhoc.around(a.pipeline)
+	}
+	return a.sync(ctx)
+}
+
+// assembleEDHOC makes the EDHOC responder, if the configuration has a key for it.
+func (a *authority) assembleEDHOC() error {
+	key, err := readEDHOCKey(a.path, a.cfg)
+	if err != nil || key == nil {
+		return cli.Usage(err)
+	}
+	own, err := key.Identity()
+	if err != nil {
+		return err
+	}
+	a.edhoc, err = newEDHOCService(a, own)
+	return err
 }
 
 // Decide asks the policies that were loaded last (as.Policy).
@@ -142,6 +169,15 @@ func (a *authority) observeToken(client string, err error) {
 		return
 	}
 	a.log.Error("token not issued", "client", client, "error", err)
+}
+
+// sync brings what is in use in line with the registry.
+func (a *authority) sync(ctx context.Context) error {
+	err := a.syncContexts(ctx)
+	if a.edhoc != nil {
+		err = errors.Join(err, a.edhoc.clients.sweep(ctx))
+	}
+	return err
 }
 
 // syncContexts brings the security contexts in use in line with the registry.
@@ -214,7 +250,11 @@ func (a *authority) provision(c store.Context) (*provisioned, error) {
 func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	server := coap.Server{Handler: a.pipeline, Config: coap.Config{Understands: []coap.OptionID{coap.OSCORE}}}
+	understood := []coap.OptionID{coap.OSCORE}
+	if a.edhoc != nil {
+		understood = append(understood, coap.EDHOC)
+	}
+	server := coap.Server{Handler: a.handler, Config: coap.Config{Understands: understood}}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, conn) }()
 	ticker := time.NewTicker(registryInterval)
@@ -222,6 +262,9 @@ func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan 
 	for {
 		select {
 		case err := <-done:
+			if a.edhoc != nil {
+				a.edhoc.close() // some of its handlers end in the other pool
+			}
 			a.pool.Close() // its handlers use the store
 			return errors.Join(err, a.store.Err(), a.store.Close())
 		case <-ticker.C:
@@ -229,7 +272,7 @@ func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan 
 				stop() // only a new start helps
 				continue
 			}
-			if err := a.syncContexts(ctx); err != nil && ctx.Err() == nil {
+			if err := a.sync(ctx); err != nil && ctx.Err() == nil {
 				a.log.Error("registry not read", "error", err)
 			}
 		case <-reload:

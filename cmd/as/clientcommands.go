@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/credentials"
+	"github.com/ostiary/ostiary/store"
 )
 
 type clientCommand struct {
@@ -21,6 +23,7 @@ type clientAdd struct {
 	Audience string   `help:"Audience of its tokens if a request names none." placeholder:"NAME"`
 	Group    []string `help:"Group that policies call Group::\"NAME\"; may be repeated." placeholder:"NAME"`
 	Renewal  string   `help:"How client and server go on after one of them lost its state: b2 (RFC 8613, Appendix B.2) or echo (B.1)." enum:"b2,echo" default:"b2"`
+	EDHOC    bool     `help:"Give it a key pair for EDHOC (RFC 9528) instead of a security context. The server keeps the public key only." name:"edhoc"`
 }
 
 func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
@@ -33,7 +36,7 @@ func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	defer closeStore(db, s)
-	credentials, err := addClient(ctx, db, cfg, newClient{name: c.Name, audience: c.Audience, groups: c.Group, renewal: c.Renewal})
+	credentials, err := c.add(ctx, db, cfg)
 	if err != nil {
 		return err
 	}
@@ -42,6 +45,18 @@ func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
 	}
 	fmt.Fprintf(s.Out, "registered client %q; its credentials are in %s\n", c.Name, path)
 	return nil
+}
+
+func (c *clientAdd) add(ctx context.Context, db *store.Store, cfg config) (*credentials.Client, error) {
+	n := newClient{name: c.Name, audience: c.Audience, groups: c.Group, renewal: c.Renewal}
+	if !c.EDHOC {
+		return addClient(ctx, db, cfg, n)
+	}
+	own, err := readEDHOCKey(c.Config, cfg)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	return addEDHOCClient(ctx, db, cfg, own, n)
 }
 
 type clientList struct {
@@ -55,6 +70,7 @@ type clientItem struct {
 	Audience  string   `json:"audience,omitempty"`
 	Groups    []string `json:"groups,omitempty"`
 	Suspended bool     `json:"suspended"`
+	EDHOC     bool     `json:"edhoc"` // has a public key
 }
 
 func (c *clientList) Run(ctx context.Context, s cli.Streams) error {
@@ -69,10 +85,10 @@ func (c *clientList) Run(ctx context.Context, s cli.Streams) error {
 	}
 	items, rows := []clientItem{}, [][]string{}
 	for _, x := range clients {
-		items = append(items, clientItem{x.Name, x.Audience, x.Groups, x.Suspended})
-		rows = append(rows, []string{x.Name, x.Audience, strings.Join(x.Groups, ","), fmt.Sprint(x.Suspended)})
+		items = append(items, clientItem{x.Name, x.Audience, x.Groups, x.Suspended, len(x.Keys) > 0})
+		rows = append(rows, []string{x.Name, x.Audience, strings.Join(x.Groups, ","), fmt.Sprint(x.Suspended), fmt.Sprint(len(x.Keys) > 0)})
 	}
-	return c.print(s.Out, items, []string{"NAME", "AUDIENCE", "GROUPS", "SUSPENDED"}, rows)
+	return c.print(s.Out, items, []string{"NAME", "AUDIENCE", "GROUPS", "SUSPENDED", "EDHOC"}, rows)
 }
 
 type clientRemove struct {

@@ -12,12 +12,13 @@ import (
 
 // config is the configuration file of the authorization server.
 type config struct {
-	Issuer   string            `toml:"issuer"`   // iss of the tokens
-	URI      string            `toml:"uri"`      // of the token endpoint, as clients reach it
-	Listen   string            `toml:"listen"`   // UDP address of the CoAP endpoint
-	Store    string            `toml:"store"`    // file of the store, beside this one
-	Policy   string            `toml:"policy"`   // file of the policies, beside this one
-	Lifetime settings.Duration `toml:"lifetime"` // of a token
+	Issuer   string            `toml:"issuer"`    // iss of the tokens
+	URI      string            `toml:"uri"`       // of the token endpoint, as clients reach it
+	Listen   string            `toml:"listen"`    // UDP address of the CoAP endpoint
+	Store    string            `toml:"store"`     // file of the store, beside this one
+	Policy   string            `toml:"policy"`    // file of the policies, beside this one
+	Lifetime settings.Duration `toml:"lifetime"`  // of a token
+	EDHOCKey string            `toml:"edhoc_key"` // file of the EDHOC key, beside this one; none: no EDHOC
 	Log      logConfig         `toml:"log"`
 	Limits   limitsConfig      `toml:"limits"`
 }
@@ -30,6 +31,10 @@ type logConfig struct {
 type limitsConfig struct {
 	Requests        int `toml:"requests"`          // handled at once
 	RequestsPerPeer int `toml:"requests_per_peer"` // of one address
+
+	EDHOCSessions          int               `toml:"edhoc_sessions"`            // security contexts that EDHOC has made
+	EDHOCSessionsPerClient int               `toml:"edhoc_sessions_per_client"` // of one client
+	EDHOCLifetime          settings.Duration `toml:"edhoc_lifetime"`            // of such a context
 }
 
 // defaultConfig is what a file that names only the issuer gets.
@@ -40,7 +45,10 @@ func defaultConfig() config {
 		Policy:   "policy.cedar",
 		Lifetime: settings.Duration(time.Hour),
 		Log:      logConfig{Level: "info", Format: "text"},
-		Limits:   limitsConfig{Requests: 1024, RequestsPerPeer: 32},
+		Limits: limitsConfig{
+			Requests: 1024, RequestsPerPeer: 32,
+			EDHOCSessions: 4096, EDHOCSessionsPerClient: 4, EDHOCLifetime: settings.Duration(24 * time.Hour),
+		},
 	}
 }
 
@@ -79,8 +87,10 @@ func (c *config) check() error {
 		return errors.New("policy: missing")
 	case time.Duration(c.Lifetime) < time.Second:
 		return errors.New("lifetime: want 1s or more")
-	case c.Limits.Requests < 1 || c.Limits.RequestsPerPeer < 1:
+	case c.Limits.Requests < 1 || c.Limits.RequestsPerPeer < 1 || c.Limits.EDHOCSessions < 1 || c.Limits.EDHOCSessionsPerClient < 1:
 		return errors.New("limits: want 1 or more")
+	case time.Duration(c.Limits.EDHOCLifetime) < time.Second:
+		return errors.New("limits.edhoc_lifetime: want 1s or more")
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ func TestConfigTextIsTheDefaults(t *testing.T) {
 	}
 	want := defaultConfig()
 	want.Issuer, want.URI = "coap://as.example", "coap://127.0.0.1:5683/token"
+	want.EDHOCKey = "edhoc.key"
 	if c != want {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
@@ -44,6 +45,8 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"store", good + "store = \"\"\n", "store: missing"},
 		{"policy", good + "policy = \"\"\n", "policy: missing"},
 		{"limits", good + "[limits]\nrequests = 0\n", "limits: want 1"},
+		{"sessions", good + "[limits]\nedhoc_sessions_per_client = 0\n", "limits: want 1"},
+		{"lifetime of sessions", good + "[limits]\nedhoc_lifetime = \"0s\"\n", "limits.edhoc_lifetime: want 1s"},
 		{"unknown key", good + "[limits]\nrequest = 1\n", `as.toml:3: unknown key "limits.request"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -61,6 +61,9 @@ func initialize(ctx context.Context, dir, issuer, listen, uri string) (path stri
 	if err := settings.WriteNew(path, []byte(text)); err != nil {
 		return "", cli.Usage(err)
 	}
+	if err := makeEDHOCKey(path, cfg); err != nil {
+		return "", cli.Usage(err)
+	}
 	if err := settings.WriteNew(filepath.Join(dir, cfg.Policy), []byte(policyText)); err != nil {
 		return "", cli.Usage(err)
 	}
@@ -87,17 +90,21 @@ issuer = %q  # "iss" of the tokens
 listen = %q  # UDP address of the CoAP endpoint
 %s
 
-store    = "as.db"
-policy   = "policy.cedar"
-lifetime = "1h"  # of a token, if a resource server has no other
+store     = "as.db"
+policy    = "policy.cedar"
+edhoc_key = "edhoc.key"  # for clients that are registered with --edhoc
+lifetime  = "1h"         # of a token, if a resource server has no other
 
 [log]
 level  = "info"  # debug, info, warn, error
 format = "text"  # text, json
 
 [limits]
-requests          = 1024  # handled at once
-requests_per_peer = 32    # of one address
+requests                  = 1024   # handled at once
+requests_per_peer         = 32     # of one address
+edhoc_sessions            = 4096   # security contexts that EDHOC has made
+edhoc_sessions_per_client = 4      # of one client
+edhoc_lifetime            = "24h"  # of such a context
 `, issuer, listen, line)
 }
 

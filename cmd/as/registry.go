@@ -72,6 +72,30 @@ type newClient struct {
 	renewal  string // b2, echo
 }
 
+// addEDHOCClient registers a client with the public key of a fresh pair, and
+// returns what it needs to know. own is the key of the server.
+func addEDHOCClient(ctx context.Context, s *store.Store, cfg config, own *credentials.EDHOC, n newClient) (*credentials.Client, error) {
+	pair, err := newClientKey(ctx, s, n.name, own)
+	if err != nil {
+		return nil, err
+	}
+	identity, err := pair.Identity()
+	if err != nil {
+		return nil, err
+	}
+	key, err := keyOf(identity.Credential)
+	if err != nil {
+		return nil, err
+	}
+	client := as.Client{
+		Name: n.name, Audience: n.audience, Groups: n.groups, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE}, Keys: []*ace.Key{key},
+	}
+	if err := s.Admin(actor()).AddClient(ctx, client); err != nil {
+		return nil, registryError("client", n.name, err)
+	}
+	return &credentials.Client{Name: n.name, AS: cfg.URI, EDHOC: pair}, nil
+}
+
 // addClient registers a client with a fresh security context, and returns what
 // it needs to know.
 func addClient(ctx context.Context, s *store.Store, cfg config, n newClient) (*credentials.Client, error) {
@@ -116,13 +140,31 @@ func addClient(ctx context.Context, s *store.Store, cfg config, n newClient) (*c
 	}
 }
 
+// Identifiers of provisioned contexts are drawn here, in another process than the
+// server, which draws those of EDHOC. That they never meet, each draws from a part
+// of its own. Those that EDHOC sends in one byte are for EDHOC.
+var (
+	provisionedIDs = []idalloc.Range{
+		{First: "\x18", Last: "\x1f"},
+		{First: "\x38", Last: "\xff"},
+		{First: "\x80\x00", Last: "\xff\xff"},
+		{First: "\x80\x00\x00", Last: "\xff\xff\xff"},
+	}
+	sessionIDs = []idalloc.Range{
+		{First: "\x00", Last: "\x17"},
+		{First: "\x20", Last: "\x37"},
+		{First: "\x00\x00", Last: "\x7f\xff"},
+		{First: "\x00\x00\x00", Last: "\x7f\xff\xff"},
+	}
+)
+
 // freeRecipientID draws an identifier that no provisioned context has.
 func freeRecipientID(ctx context.Context, s *store.Store) ([]byte, error) {
 	contexts, err := s.Contexts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
+	ids, err := idalloc.New(idalloc.Config{Now: time.Now, Reserved: sessionIDs})
 	if err != nil {
 		return nil, err
 	}

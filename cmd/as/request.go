@@ -66,7 +66,7 @@ func (c *requestCommand) Run(ctx context.Context, s cli.Streams) error {
 		return &wire{Transport: t, t: &tracer{w: s.Err}, from: known.Name, to: func(address string) string { return address }}
 	})
 	if err != nil {
-		return err
+		return explain(err, known.AS)
 	}
 	defer p.close()
 	session, err := p.client.Open(ctx, c.URI, client.Request{Audience: c.Audience, Scope: scope})
@@ -118,6 +118,9 @@ func (c *requestCommand) scope(method coap.Code, path string) (ace.Scope, error)
 // asked.
 func explain(err error, servers ...string) error {
 	var refused *ace.PeerError
+	if hint := edhocHint(err); hint != "" {
+		return fmt.Errorf("%w; %s", err, hint)
+	}
 	switch {
 	case errors.As(err, &refused) && refused.ErrorResponse.Code == ace.InvalidScope:
 		return fmt.Errorf("%w; no policy gives this client any of that scope", err)
@@ -139,21 +142,10 @@ type party struct {
 
 // newParty makes a client of its credentials, which may ask for tokens for the
 // audiences. It may do so after a restart too: its association with the server
-// begins anew by RFC 8613, Appendix B.2. wrap goes around the transport.
+// begins anew, by RFC 8613, Appendix B.2, or with a handshake of EDHOC. wrap goes
+// around the transport.
 func newParty(ctx context.Context, known *credentials.Client, audience string, wrap func(client.Transport) client.Transport) (*party, error) {
-	if known.Renewal != "b2" {
-		return nil, cli.Usage(errors.New(`this client was registered with --renewal echo, which needs a client that keeps its sequence numbers; register one with --renewal b2`))
-	}
 	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := ids.Claim(idalloc.ID(known.OSCORE.RecipientID), idalloc.Holder{Source: idalloc.SourceProvisioned, Ref: "AS"}); err != nil {
-		return nil, err
-	}
-	association, err := oscore.NewAssociation(oscore.Config{
-		Params: known.OSCORE.Params(), Subject: known.AS, B2: oscore.B2Required, Clock: time.Now, OmitKIDContext: true,
-	})
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +153,26 @@ func newParty(ctx context.Context, known *credentials.Client, audience string, w
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{
-		Transport: wrap(acecoap.NewTransport(conn)),
-		IDs:       ids,
+	p := &party{conn: conn, ids: ids}
+	if err := p.assemble(ctx, known, audience, wrap); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return p, nil
+}
+
+func (p *party) assemble(ctx context.Context, known *credentials.Client, audience string, wrap func(client.Transport) client.Transport) error {
+	transport := client.Transport(acecoap.NewTransport(p.conn))
+	associate := p.provisioned
+	if known.EDHOC != nil {
+		associate = p.established
+	}
+	association, transport, err := associate(ctx, known, transport)
+	if err != nil {
+		return err
+	}
+	p.client, err = client.New(client.Config{
+		Transport: wrap(transport),
+		IDs:       p.ids,
 		Clock:     time.Now,
 		Servers: []client.Server{{
 			URI: known.AS, Path: tokenPath(known.AS), Audiences: strings.Split(audience, ","), Association: association,
@@ -171,10 +180,21 @@ func newParty(ctx context.Context, known *credentials.Client, audience string, w
 		// The Recipient IDs of resource servers are unique: kid says enough.
 		Association: oscore.Config{B2: oscore.B2Allowed, Clock: time.Now, OmitKIDContext: true},
 	})
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+	return err
+}
+
+// provisioned gives the association of credentials that hold a security context.
+func (p *party) provisioned(_ context.Context, known *credentials.Client, t client.Transport) (*oscore.Association, client.Transport, error) {
+	if known.Renewal != "b2" {
+		return nil, nil, cli.Usage(errors.New(`this client was registered with --renewal echo, which needs a client that keeps its sequence numbers; register one with --renewal b2`))
 	}
-	return &party{client: c, conn: conn, ids: ids}, nil
+	if _, err := p.ids.Claim(idalloc.ID(known.OSCORE.RecipientID), idalloc.Holder{Source: idalloc.SourceProvisioned, Ref: "AS"}); err != nil {
+		return nil, nil, err
+	}
+	association, err := oscore.NewAssociation(oscore.Config{
+		Params: known.OSCORE.Params(), Subject: known.AS, B2: oscore.B2Required, Clock: time.Now, OmitKIDContext: true,
+	})
+	return association, t, err
 }
 
 func (p *party) close() { _ = p.conn.Close() }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/edhoc/edhoccoap"
 )
 
 type serveCommand struct{ configFlag }
@@ -35,6 +36,9 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 		return errors.Join(err, a.store.Close())
 	}
 	log.Info("serving", "address", conn.LocalAddr().String(), "issuer", cfg.Issuer, "clients", len(a.provisioned))
+	if a.edhoc != nil {
+		log.Info("serving EDHOC", "path", edhoccoap.Path, "clients", a.edhoc.clients.count())
+	}
 	err = a.serve(ctx, conn, reload)
 	log.Info("stopped")
 	return err
@@ -50,7 +54,8 @@ func tokenPath(uri string) string {
 }
 
 type configCommand struct {
-	Check configCheck `cmd:"" help:"Say whether the configuration, the policies and the store can be used."`
+	Check    configCheck    `cmd:"" help:"Say whether the configuration, the policies and the store can be used."`
+	EDHOCKey configEDHOCKey `cmd:"" name:"edhoc-key" help:"Make the EDHOC key that the configuration names, if there is none."`
 }
 
 type configCheck struct{ configFlag }

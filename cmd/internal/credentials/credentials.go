@@ -56,9 +56,11 @@ type Client struct {
 	AS   string `toml:"as"` // coap URI of the token endpoint
 	// Renewal says how the client and the server find each other again when
 	// one of them has lost its state: "b2" (RFC 8613, Appendix B.2) or "echo"
-	// (Appendix B.1).
-	Renewal string  `toml:"renewal"`
-	OSCORE  Context `toml:"oscore"`
+	// (Appendix B.1). With EDHOC there is none: they run it again.
+	Renewal string  `toml:"renewal,omitempty"`
+	OSCORE  Context `toml:"oscore,omitempty"`
+	// EDHOC, where it is not nil, stands in place of Renewal and OSCORE.
+	EDHOC *EDHOC `toml:"edhoc,omitempty"`
 }
 
 const clientHeader = `# What a client needs to ask its authorization server for tokens.
@@ -87,6 +89,10 @@ func (c *Client) check() error {
 		return errors.New("name: missing")
 	case !strings.HasPrefix(c.AS, "coap://"):
 		return errors.New(`as: want a URI such as "coap://as.example/token"`)
+	case c.EDHOC != nil && (c.Renewal != "" || len(c.OSCORE.MasterSecret.Bytes) > 0):
+		return errors.New("edhoc, oscore: want one of them")
+	case c.EDHOC != nil:
+		return c.EDHOC.check()
 	case c.Renewal != "b2" && c.Renewal != "echo":
 		return errors.New(`renewal: want "b2" or "echo"`)
 	}
