@@ -266,7 +266,7 @@ func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan 
 				a.edhoc.close() // some of its handlers end in the other pool
 			}
 			a.pool.Close() // its handlers use the store
-			return errors.Join(err, a.store.Err(), a.store.Close())
+			return errors.Join(cli.Drained(err, a.log), a.store.Err(), a.store.Close())
 		case <-ticker.C:
 			if a.store.Err() != nil {
 				stop() // only a new start helps

@@ -11,6 +11,7 @@ import (
 	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/acecoap"
 	"github.com/ostiary/ostiary/ace/rs"
+	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/cmd/internal/credentials"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
 	"github.com/ostiary/ostiary/coap"
@@ -137,7 +138,7 @@ func (a *agent) serve(ctx context.Context, conn *net.UDPConn) error {
 		select {
 		case err := <-done:
 			a.pool.Close() // its handlers use the upstream socket
-			return errors.Join(err, a.rs.Expire(), a.upstream.close())
+			return errors.Join(cli.Drained(err, a.log), a.rs.Expire(), a.upstream.close())
 		case <-ticker.C:
 			if err := a.rs.Expire(); err != nil {
 				a.log.Error("counters of tokens not saved", "error", err)

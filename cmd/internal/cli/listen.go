@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"syscall"
@@ -25,4 +27,14 @@ func ListenUDP(address string) (*net.UDPConn, error) {
 		return nil, fmt.Errorf("%w; a port below 1024 needs a privilege", err)
 	}
 	return conn, err
+}
+
+// Drained is the error of a server that was told to stop. That it did not wait
+// for the slowest requests is told, and is no failure.
+func Drained(err error, log *slog.Logger) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		log.Warn("requests were left without an answer")
+		return nil
+	}
+	return err
 }

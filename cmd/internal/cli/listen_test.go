@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 )
@@ -27,5 +31,27 @@ func TestListenUDP(t *testing.T) {
 	var usage *UsageError
 	if _, err := ListenUDP("here"); !errors.As(err, &usage) {
 		t.Errorf("got %v, want a UsageError", err)
+	}
+}
+
+func TestDrained(t *testing.T) {
+	var told bytes.Buffer
+	log, err := Logger(&told, "info", "text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{nil, net.ErrClosed} {
+		if got := Drained(err, log); got != err { //nolint:errorlint // the same error
+			t.Errorf("Drained(%v) = %v", err, got)
+		}
+	}
+	if told.Len() != 0 {
+		t.Errorf("log holds %s", &told)
+	}
+	if got := Drained(fmt.Errorf("shut down: %w", context.DeadlineExceeded), log); got != nil {
+		t.Errorf("Drained after the deadline: got %v, want nil", got)
+	}
+	if !strings.Contains(told.String(), "without an answer") {
+		t.Errorf("log holds %q", &told)
 	}
 }
