@@ -245,8 +245,8 @@ func TestDTLSStays(t *testing.T) {
 	}
 }
 
-func (dtls) Confirm() error   { return nil }
-func (dtls) Remove(rs.Reason) {}
+func (dtls) Confirm() error    { return nil }
+func (dtls) Remove(rs.Removed) {}
 
 // TestIntrospectionThatIsKept: an Introspector bounds its rate by keeping answers.
 // Install erases the Master Secret, and must not do so in what others keep: the next

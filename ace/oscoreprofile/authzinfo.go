@@ -145,7 +145,7 @@ func (a *AuthzInfo) Install(p *PendingContext, now time.Time) error {
 		refused := &rs.Error{Code: rs.ServiceUnavailable, Section: "RFC 8613, Section 3.3", Reason: "context is in the way of another", Err: err}
 		return errors.Join(refused, s.id.Abort())
 	}
-	b := &binding{cfg: &a.cfg, association: association, token: s.token, pending: s.id}
+	b := &binding{cfg: &a.cfg, association: association, pending: s.id}
 	entry := rs.Entry{
 		Token:   s.token,
 		Subject: p.subject,
@@ -154,7 +154,7 @@ func (a *AuthzInfo) Install(p *PendingContext, now time.Time) error {
 		Binding: b,
 	}
 	if err := a.cfg.Tokens.Add(entry, now); err != nil {
-		b.Remove(rs.Unconfirmed)
+		b.Remove(rs.Removed{Subject: p.subject, Token: s.token, Reason: rs.Unconfirmed})
 		return err
 	}
 	return nil

@@ -12,7 +12,6 @@ import (
 type binding struct {
 	cfg         *AuthzInfoConfig
 	association *oscore.Association
-	token       *rs.Token
 
 	mu      sync.Mutex // guards all below
 	pending *idalloc.Pending
@@ -37,9 +36,9 @@ func (b *binding) Confirm() error {
 //spec:9203-6-5
 //spec:9203-6-6
 //spec:9203-6-7
-func (b *binding) Remove(why rs.Reason) {
+func (b *binding) Remove(x rs.Removed) {
 	if b.cfg.OnDiscard != nil {
-		b.cfg.OnDiscard(b.association, why)
+		b.cfg.OnDiscard(b.association, x.Reason)
 	}
 	b.cfg.Contexts.Remove(b.association)
 	b.association.Discard()
@@ -52,7 +51,7 @@ func (b *binding) Remove(why rs.Reason) {
 	}
 	// The client has a newer context, or knows that its token is over, or else may
 	// go on until then.
-	if exp := b.token.Claims().Expiration; !exp.IsZero() && why != rs.Replaced && why != rs.Expired {
+	if exp := x.Token.Claims().Expiration; !exp.IsZero() && x.Reason != rs.Replaced && x.Reason != rs.Expired {
 		_ = b.live.RestUntil(exp.Time())
 	}
 	_ = b.live.Release()

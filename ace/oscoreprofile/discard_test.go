@@ -172,6 +172,24 @@ func TestIdentifiersRest(t *testing.T) {
 	}
 }
 
+// TestIdentifiersRestAfterUpdate: what counts is the token of the last update.
+func TestIdentifiersRestAfterUpdate(t *testing.T) {
+	s := newServer(t, nil)
+	c := newClient(t)
+	a := c.establish(s, s.token(claims("c1")), material("c1"))
+	later := func(c *ace.Claims) { c.Expiration = ace.Date(start.Add(5 * time.Hour)) }
+	code, _, _ := c.do(s, a, message(post, "/authz-info", UpdatePayload(s.token(claims("c1", update("c1"), later)))))
+	if code != oscore.Code(rs.Created) {
+		t.Fatalf("update: %v", code)
+	}
+	own := serverSide(t, s, a)
+	s.tokens.Remove(own.Subject())
+	s.clock.add(4 * time.Hour)
+	if got, _ := s.ids.Lookup(idalloc.ID(own.RecipientID())); got != idalloc.StateQuarantined {
+		t.Errorf("an hour before the token expires the identifier is %v, want quarantined", got)
+	}
+}
+
 // TestLateConfirm: an identifier that waited too long takes the context along.
 func TestLateConfirm(t *testing.T) {
 	s := newServer(t, func(c *serverConfig) { c.ids.PendingTTL = time.Minute })

@@ -38,9 +38,9 @@ type Binding interface {
 	// Confirm is called once, when the first request over the association has
 	// verified. On an error the token is removed.
 	Confirm() error
-	// Remove is called once, when the token has left the table: the association
-	// must no longer be used.
-	Remove(Reason)
+	// Remove is called once, when the token, which may have come by an update, has
+	// left the table: the association must no longer be used.
+	Remove(Removed)
 }
 
 // row is an Entry in the table. The first fields do not change; the others are

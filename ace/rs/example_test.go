@@ -12,8 +12,8 @@ import (
 // association is the security association that a profile makes from a token.
 type association struct{}
 
-func (association) Confirm() error   { return nil }
-func (association) Remove(rs.Reason) { fmt.Println("association ends") }
+func (association) Confirm() error    { return nil }
+func (association) Remove(rs.Removed) { fmt.Println("association ends") }
 
 func Example() {
 	key, err := ace.NewTokenKey(ace.TokenKeyConfig{

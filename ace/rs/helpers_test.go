@@ -147,7 +147,7 @@ func (b *binding) Confirm() error {
 	return b.fail
 }
 
-func (b *binding) Remove(r Reason) { b.log.add("%s removed", b.subject) }
+func (b *binding) Remove(Removed) { b.log.add("%s removed", b.subject) }
 
 // post verifies a token and adds it.
 func (s *server) post(subject string, c *ace.Claims, now time.Time) error {

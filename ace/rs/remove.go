@@ -26,10 +26,11 @@ func (t *Tokens) remove(r *row, why Reason) removal {
 //spec:9200-5.10.3-5
 func (t *Tokens) dispose(list []removal) {
 	for _, x := range list {
+		gone := Removed{Subject: x.row.subject, Token: x.token, Reason: x.reason}
 		if t.cfg.OnRemove != nil {
-			t.cfg.OnRemove(Removed{Subject: x.row.subject, Token: x.token, Reason: x.reason})
+			t.cfg.OnRemove(gone)
 		}
-		x.row.binding.Remove(x.reason)
+		x.row.binding.Remove(gone)
 	}
 }
 

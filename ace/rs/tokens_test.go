@@ -292,7 +292,7 @@ func (b *countingBinding) Confirm() error {
 	return nil
 }
 
-func (b *countingBinding) Remove(Reason) {
+func (b *countingBinding) Remove(Removed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.removed++
