@@ -30,7 +30,7 @@ type logConfig struct {
 
 type limitsConfig struct {
 	Requests        int `toml:"requests"`          // handled at once
-	RequestsPerPeer int `toml:"requests_per_peer"` // of one address
+	RequestsPerPeer int `toml:"requests_per_peer"` // of one client, or of one address
 
 	EDHOCSessions          int               `toml:"edhoc_sessions"`            // security contexts that EDHOC has made
 	EDHOCSessionsPerClient int               `toml:"edhoc_sessions_per_client"` // of one client

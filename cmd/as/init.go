@@ -101,7 +101,7 @@ format = "text"  # text, json
 
 [limits]
 requests                  = 1024   # handled at once
-requests_per_peer         = 32     # of one address
+requests_per_peer         = 32     # of one client
 edhoc_sessions            = 4096   # security contexts that EDHOC has made
 edhoc_sessions_per_client = 4      # of one client
 edhoc_lifetime            = "24h"  # of such a context

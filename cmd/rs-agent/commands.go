@@ -41,7 +41,7 @@ timeout = "30s" # for the server to answer
 [limits]
 tokens            = 1000   # clients with a token
 requests          = 1024   # handled at once
-requests_per_peer = 32     # of one address
+requests_per_peer = 32     # of one client
 body              = 65536  # bytes of a body in blocks
 
 [log]

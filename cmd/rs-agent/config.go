@@ -33,7 +33,7 @@ type config struct {
 type limitsConfig struct {
 	Tokens          int `toml:"tokens"`            // clients with a token
 	Requests        int `toml:"requests"`          // handled at once
-	RequestsPerPeer int `toml:"requests_per_peer"` // of one address
+	RequestsPerPeer int `toml:"requests_per_peer"` // of one client, or of one address
 	Body            int `toml:"body"`              // bytes of a body in blocks
 }
 
