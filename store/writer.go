@@ -202,6 +202,9 @@ func (w *writer) part(do func(*tx) error) (refused, lost error) {
 	}
 	w.chain = before
 	w.judge(err)
+	if failed := w.failure(); failed != nil {
+		return err, failed // what came before it in the group is not trusted either
+	}
 	if lost := w.command("ROLLBACK TO SAVEPOINT part", "undo change"); lost != nil {
 		return err, fmt.Errorf("transaction lost: %w", err)
 	}

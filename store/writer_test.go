@@ -248,6 +248,36 @@ func TestFailsClosed(t *testing.T) {
 	}
 }
 
+// The error of the disk that one change of a group meets ends the group: what
+// was in it before is not committed, and what comes after is not begun.
+//
+//spec:8613-B.1.1-2
+func TestFailureEndsItsGroup(t *testing.T) { synctest.Test(t, failureEndsItsGroup) }
+
+func failureEndsItsGroup(t *testing.T) {
+	s, f := openFaulty(t, true)
+	f.set(&f.before, failing("INSERT", 2))
+	errs := group(t, s, put("a"), put("b"), put("c"))
+	met := 0 // the fault itself; the others are told of it
+	for i, err := range errs {
+		switch {
+		case errors.Is(err, ErrFailed):
+		case errors.Is(err, errFault):
+			met++
+		default:
+			t.Errorf("change %d: %v, want ErrFailed", i, err)
+		}
+	}
+	if met != 1 {
+		t.Errorf("%d changes met the fault, want 1: %v", met, errs)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if has(t, s, name) {
+			t.Errorf("%s is there", name)
+		}
+	}
+}
+
 // The database may throw away the whole transaction because of one change; the
 // others do not notice.
 func TestTransactionLost(t *testing.T) { synctest.Test(t, transactionLost) }
