@@ -11,16 +11,19 @@ import (
 	"github.com/ostiary/ostiary/test/interop"
 )
 
-// java starts Californium in a role, with the parameters as it has them, and
-// returns what it says after "ready".
+// java starts Californium in a role, with the parameters as it has them or, if p is
+// nil, in plain CoAP, and returns what it says after "ready".
 func (s *suite) java(ctx context.Context, role string, p *oscore.Params, args ...string) (*interop.Process, string, error) {
 	hexa := func(b []byte) string { return fmt.Sprintf("%x", b) }
+	if p != nil {
+		args = append(args,
+			"--secret", hexa([]byte(p.MasterSecret)), "--salt", hexa(p.MasterSalt), "--id-context", hexa(p.IDContext),
+			"--sender", hexa(p.SenderID), "--recipient", hexa(p.RecipientID))
+	}
 	args = append([]string{
 		"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
 		"-cp", filepath.Join(s.dir, "target", "classes") + ":" + filepath.Join(s.dir, "target", "lib", "*"),
 		"org.ostiary.interop.Main", role,
-		"--secret", hexa([]byte(p.MasterSecret)), "--salt", hexa(p.MasterSalt), "--id-context", hexa(p.IDContext),
-		"--sender", hexa(p.SenderID), "--recipient", hexa(p.RecipientID),
 	}, args...)
 	j, err := interop.Start(ctx, false, "java", args...)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -25,10 +26,27 @@ type suite struct {
 
 // runs are the runs of expect.json.
 func (s *suite) runs() map[string]interop.Func {
+	runs := s.recorded()
+	maps.Copy(runs, s.plain())
+	return runs
+}
+
+// recorded are the runs with OSCORE, which have transcripts.
+func (s *suite) recorded() map[string]interop.Func {
 	return map[string]interop.Func{
 		"client-of-agent":   s.clientOfAgent,
 		"client-of-library": s.clientOfLibrary,
 		"server":            s.server,
+	}
+}
+
+// plain are the runs in plain CoAP.
+func (s *suite) plain() map[string]interop.Func {
+	return map[string]interop.Func{
+		"plain-client":     s.plainClient,
+		"plain-client-tcp": nothing,
+		"plain-server":     s.plainServer,
+		"plain-server-tcp": nothing,
 	}
 }
 

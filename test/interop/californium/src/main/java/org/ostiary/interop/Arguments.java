@@ -26,6 +26,10 @@ final class Arguments {
 		return value;
 	}
 
+	boolean has(String name) {
+		return values.containsKey(name);
+	}
+
 	int number(String name) {
 		return Integer.parseInt(text(name));
 	}

@@ -14,8 +14,10 @@ import org.eclipse.californium.core.CoapObserveRelation;
 import org.eclipse.californium.core.CoapResponse;
 import org.eclipse.californium.core.coap.CoAP.Code;
 import org.eclipse.californium.core.coap.CoAP.ResponseCode;
+import org.eclipse.californium.core.coap.Option;
 import org.eclipse.californium.core.coap.Request;
 import org.eclipse.californium.core.coap.Response;
+import org.eclipse.californium.core.coap.option.StandardOptionRegistry;
 import org.eclipse.californium.core.network.CoapEndpoint;
 import org.eclipse.californium.core.observe.NotificationListener;
 import org.eclipse.californium.oscore.ContextRederivation.PHASE;
@@ -36,12 +38,16 @@ final class Client {
 	private final CoapClient client = new CoapClient();
 	private final CoapEndpoint endpoint;
 	private final String uri;
+	private final boolean oscore;
 	private String value = "initial";
 
 	Client(Arguments arguments) throws Exception {
 		uri = arguments.text("--uri");
-		db.addContext(uri, arguments.context(true));
-		OSCoreCoapStackFactory.useAsDefault(db);
+		oscore = arguments.has("--secret");
+		if (oscore) {
+			db.addContext(uri, arguments.context(true));
+			OSCoreCoapStackFactory.useAsDefault(db);
+		}
 		endpoint = CoapEndpoint.builder().build();
 		endpoint.start();
 		client.setEndpoint(endpoint);
@@ -80,6 +86,16 @@ final class Client {
 			yield wrong != null || Arrays.equals(body(), response.getPayload()) ? wrong
 					: "got " + response.getPayload().length + " other bytes";
 		}
+		case "fetch" -> expect(send(Code.FETCH, "/value", text("a question")), ResponseCode.CONTENT, "a question");
+		case "block-wise-fetch" -> {
+			CoapResponse response = send(Code.FETCH, "/value", body());
+			String wrong = expect(response, ResponseCode.CONTENT, null);
+			yield wrong != null || Arrays.equals(body(), response.getPayload()) ? wrong
+					: "got " + response.getPayload().length + " other bytes";
+		}
+		case "not-found" -> expect(send(Code.GET, "/nothing", null), ResponseCode.NOT_FOUND, null);
+		case "method-not-allowed" ->
+			expect(send(Code.DELETE, "/value", null), ResponseCode.METHOD_NOT_ALLOWED, null);
 		case "outside-the-scope" -> expect(send(Code.GET, "/secret", null), ResponseCode.FORBIDDEN, null);
 		case "uncovered-method" ->
 			expect(send(Code.DELETE, "/value", null), ResponseCode.METHOD_NOT_ALLOWED, null);
@@ -132,24 +148,34 @@ final class Client {
 	private Request request(Code code, String path, byte[] payload) {
 		Request request = new Request(code);
 		request.setURI(uri + path);
-		request.getOptions().setOscore(new byte[0]);
+		if (oscore) {
+			request.getOptions().setOscore(new byte[0]);
+		}
 		if (payload != null) {
 			request.setPayload(payload);
 		}
 		return request;
 	}
 
+	/** Californium leaves it to the application to ask again with the Echo option. */
 	private CoapResponse send(Code code, String path, byte[] payload) throws Exception {
-		return client.advanced(request(code, path, payload));
+		CoapResponse response = client.advanced(request(code, path, payload));
+		Option echo = response == null ? null : response.getOptions().getOtherOption(StandardOptionRegistry.ECHO);
+		if (oscore || echo == null || response.getCode() != ResponseCode.UNAUTHORIZED) {
+			return response;
+		}
+		Request again = request(code, path, payload);
+		again.getOptions().addOtherOption(echo);
+		return client.advanced(again);
 	}
 
 	/** @param payload null: any */
-	private static String expect(CoapResponse response, ResponseCode code, String payload) {
+	private String expect(CoapResponse response, ResponseCode code, String payload) {
 		return response == null ? "no response" : expect(response.advanced(), code, payload);
 	}
 
-	private static String expect(Response response, ResponseCode code, String payload) {
-		if (!response.getOptions().hasOscore()) {
+	private String expect(Response response, ResponseCode code, String payload) {
+		if (oscore && !response.getOptions().hasOscore()) {
 			return "the response is not protected: " + response.getCode();
 		}
 		if (response.getCode() != code) {
@@ -162,7 +188,7 @@ final class Client {
 	}
 
 	/**
-	 * Takes the notifications from the endpoint, before CoapClient puts them in
+	 * Takes, with OSCORE, the notifications from the endpoint, before CoapClient puts them in
 	 * order: it does so by the inner Observe option, which is empty in all of
 	 * them (RFC 8613, Section 4.1.3.5.2), and would drop all but the first
 	 * response for 128 seconds.
@@ -170,7 +196,9 @@ final class Client {
 	private String observe(String... values) throws Exception {
 		BlockingQueue<String> seen = new LinkedBlockingQueue<>();
 		NotificationListener notified = (request, response) -> see(seen, response);
-		endpoint.addNotificationListener(notified);
+		if (oscore) {
+			endpoint.addNotificationListener(notified);
+		}
 		Request request = request(Code.GET, "/value", null);
 		request.setObserve();
 		CoapObserveRelation relation = client.observeAndWait(request, new CoapHandler() {
@@ -178,7 +206,7 @@ final class Client {
 
 			@Override
 			public void onLoad(CoapResponse response) {
-				if (first || !response.advanced().isNotification()) {
+				if (!oscore || first || !response.advanced().isNotification()) {
 					first = false;
 					see(seen, response.advanced());
 				}
@@ -200,7 +228,7 @@ final class Client {
 		return wrong;
 	}
 
-	private static void see(BlockingQueue<String> seen, Response response) {
+	private void see(BlockingQueue<String> seen, Response response) {
 		String wrong = expect(response, ResponseCode.CONTENT, null);
 		seen.add(wrong == null ? response.getPayloadString() : wrong);
 	}

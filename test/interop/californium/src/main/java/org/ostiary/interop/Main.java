@@ -3,7 +3,10 @@ package org.ostiary.interop;
 import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.elements.config.Configuration;
 
-/** Californium as an OSCORE peer: {@code client} or {@code server}, then --name value pairs. */
+/**
+ * Californium as a peer: {@code client} or {@code server}, then --name value
+ * pairs. Without --secret it speaks plain CoAP.
+ */
 public final class Main {
 	private Main() {
 	}

@@ -26,15 +26,19 @@ import org.eclipse.californium.oscore.OSCoreCtx;
 final class Server {
 	private final HashMapCtxDB db = new HashMapCtxDB();
 	private final Arguments arguments;
+	private final boolean oscore;
 
 	Server(Arguments arguments) {
 		this.arguments = arguments;
+		oscore = arguments.has("--secret");
 	}
 
 	void run() throws Exception {
-		byte[] recipient = arguments.bytes("--recipient");
-		db.addContext(arguments.context(false));
-		OSCoreCoapStackFactory.useAsDefault(db);
+		byte[] recipient = oscore ? arguments.bytes("--recipient") : null;
+		if (oscore) {
+			db.addContext(arguments.context(false));
+			OSCoreCoapStackFactory.useAsDefault(db);
+		}
 		CoapEndpoint endpoint = CoapEndpoint.builder()
 				.setInetSocketAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)).build();
 		CoapServer server = new CoapServer();
@@ -59,11 +63,11 @@ final class Server {
 	}
 
 	/**
-	 * A resource for protected requests only. It is no OSCoreResource: that
+	 * A resource, with OSCORE for protected requests only. It is no OSCoreResource: that
 	 * forgets, after the first response, that the request was protected, and
 	 * ends every observation with 4.01 at the first notification.
 	 */
-	private static final class Stored extends CoapResource {
+	private final class Stored extends CoapResource {
 		private volatile byte[] value;
 
 		Stored(String name, byte[] value) {
@@ -75,7 +79,7 @@ final class Server {
 
 		@Override
 		public void handleRequest(Exchange exchange) {
-			if (exchange.getCryptographicContextID() == null) {
+			if (oscore && exchange.getCryptographicContextID() == null) {
 				exchange.sendResponse(new Response(ResponseCode.UNAUTHORIZED));
 				return;
 			}
@@ -85,6 +89,12 @@ final class Server {
 		@Override
 		public void handleGET(CoapExchange exchange) {
 			exchange.respond(ResponseCode.CONTENT, value);
+		}
+
+		/** Gives back what it got. */
+		@Override
+		public void handleFETCH(CoapExchange exchange) {
+			exchange.respond(ResponseCode.CONTENT, exchange.getRequestPayload());
 		}
 
 		@Override
