@@ -87,7 +87,7 @@ func (s *Store) newFloor(t *tx, old Generation) (int64, error) {
 	}
 	now := s.now()
 	if now <= old.Started.Unix() || now < issued || now < floorEpoch {
-		return 0, fmt.Errorf("the clock says %s, before the last thing in the database: set it right",
+		return 0, fmt.Errorf("the clock says %s, which is not after the last thing in the database: set it right",
 			time.Unix(now, 0).UTC().Format(time.RFC3339))
 	}
 	return max((now-floorEpoch)*floorRate, last+1<<32), nil

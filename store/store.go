@@ -90,7 +90,7 @@ func open(ctx context.Context, cfg Config, db database) (*Store, error) {
 	s := &Store{cfg: cfg, db: db, readers: db.readers}
 	conn, err := db.writer.Conn(ctx)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("store: open: %w", err), db.close())
+		return nil, errors.Join(fmt.Errorf("store: open %s: %w", cfg.Path, err), db.close())
 	}
 	s.w = newWriter(conn, cfg, db)
 	if err := s.prepare(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
@@ -54,7 +55,11 @@ func readEDHOCKey(path string, cfg config) (*credentials.EDHOC, error) {
 	if cfg.EDHOCKey == "" {
 		return nil, nil
 	}
-	return credentials.ReadEDHOC(settings.Beside(path, cfg.EDHOCKey))
+	key, err := credentials.ReadEDHOC(settings.Beside(path, cfg.EDHOCKey))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; make one with '%s config edhoc-key'", err, name)
+	}
+	return key, cli.Usage(err)
 }
 
 // newClientKey makes a key pair for a client of a server with the key own.

@@ -20,8 +20,11 @@ import (
 // load reads the configuration file.
 func (f *configFlag) load() (config, error) {
 	text, err := os.ReadFile(f.Config)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; make one with '%s init DIR', or name it with --config", err, name)
+	}
 	if err != nil {
-		return config{}, cli.Usage(fmt.Errorf("%w; make one with '%s init DIR', or name it with --config", err, name))
+		return config{}, cli.Usage(err)
 	}
 	cfg, err := parseConfig(f.Config, text)
 	return cfg, cli.Usage(err)

@@ -74,9 +74,9 @@ func TestServeEndsWithItsStore(t *testing.T) {
 	}
 }
 
-// TestPolicyIsConfiguration: without policies that can be read the exit status
-// is that of a wrong configuration.
-func TestPolicyIsConfiguration(t *testing.T) {
+// TestFilesAreConfiguration: without policies or an EDHOC key that can be read the
+// exit status is that of a wrong configuration.
+func TestFilesAreConfiguration(t *testing.T) {
 	a, dir := newTestAuthority(t)
 	if err := a.store.Close(); err != nil {
 		t.Fatal(err)
@@ -89,6 +89,9 @@ func TestPolicyIsConfiguration(t *testing.T) {
 	}{
 		{"mistake", "policy.cedar", func() error { return os.WriteFile(policy, []byte("permit ("), 0o600) }},
 		{"missing", "policy.cedar", func() error { return os.Remove(policy) }},
+		{"no EDHOC key", "config edhoc-key", func() error {
+			return errors.Join(os.WriteFile(policy, nil, 0o600), os.Remove(filepath.Join(dir, "edhoc.key")))
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := c.spoil(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"net/url"
 	"os"
@@ -107,8 +108,11 @@ func (c *config) scopeTable() (map[string]ace.AIF, error) {
 // load reads the configuration and the credentials that it names.
 func (f *configFlag) load() (config, *credentials.ResourceServer, error) {
 	text, err := os.ReadFile(f.Config)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; make one with '%s init DIR', or name it with --config", err, name)
+	}
 	if err != nil {
-		return config{}, nil, cli.Usage(fmt.Errorf("%w; make one with '%s init DIR', or name it with --config", err, name))
+		return config{}, nil, cli.Usage(err)
 	}
 	cfg, err := parseConfig(f.Config, text)
 	if err != nil {
