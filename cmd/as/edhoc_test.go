@@ -419,7 +419,8 @@ func TestNoSecretOfEDHOCIsShown(t *testing.T) {
 	}
 	c := credentials.Client{Name: "alice", EDHOC: pair}
 	shown := fmt.Sprintf("%v %+v %#v %v %+v", pair, pair, *pair, c, *pair)
-	for _, secret := range []string{hexText(pair.PrivateKey.Bytes), fmt.Sprint([]byte(pair.PrivateKey.Bytes)), fmt.Sprintf("%#v", []byte(pair.PrivateKey.Bytes))[7:]} {
+	private := []byte(pair.PrivateKey.Bytes)
+	for _, secret := range []string{hexText(private), fmt.Sprintf("%d", private), fmt.Sprintf("%#v", private)[len("[]byte"):]} {
 		if strings.Contains(shown, secret) {
 			t.Errorf("%s is shown", secret)
 		}

@@ -118,17 +118,19 @@ func (c *edhocCommand) handshake(ctx context.Context, initiator *edhoccoap.Clien
 		return item, err
 	}
 	item.Times.Message2, item.Combined = since(), c.Combined
-	doer := coap.Doer(initiator.Doer)
+	doer := initiator.Doer
 	var session *edhoc.Session
+	var id *idalloc.Live
 	if c.Combined {
-		session, _, doer, err = combine(handshake, doer)
+		session, id, doer, err = combine(handshake, doer)
 	} else {
-		session, _, err = handshake.Finish(ctx)
+		session, id, err = handshake.Finish(ctx)
 		item.Times.Message3 = since()
 	}
 	if err != nil {
 		return item, err
 	}
+	defer func() { _ = id.Release() }()
 	item.Method, item.Suite = int64(session.Method), int64(session.Suite)
 	item.CI, item.CR = session.CI.String(), session.CR.String()
 	item.Own, item.Peer = showCredential(session.Own), showCredential(session.Peer)
