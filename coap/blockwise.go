@@ -16,7 +16,8 @@ type BlockwiseConfig struct {
 	// MaxBody is the largest body put together or sliced; default 64 KiB.
 	MaxBody int
 	// MaxPeerBytes is what one peer (its identity, or else its address) may
-	// make the handler keep; default twice MaxBody.
+	// make the handler keep, where new transfers take the place of old
+	// responses; default twice MaxBody.
 	MaxPeerBytes int
 	// MaxBytes is what all peers together may; the transfers longest without
 	// a block give way; default 16 MiB.
@@ -73,7 +74,7 @@ func Blockwise(next Handler, cfg BlockwiseConfig) Handler {
 		cfg:   cfg,
 		szx:   szxFor(cfg.BlockSize),
 		table: make(map[transferKey]*transfer),
-		peers: make(map[any]int),
+		peers: make(map[any]*share),
 		lru:   list.New(),
 	}
 }
@@ -86,7 +87,7 @@ type blockwise struct {
 
 	mu    sync.Mutex // guards what follows and every transfer
 	table map[transferKey]*transfer
-	peers map[any]int // bytes by peer
+	peers map[any]*share
 	bytes int
 	lru   *list.List // of *transfer, the one longest without a block first
 }
@@ -259,8 +260,7 @@ func (b *blockwise) serveBlock2(w ResponseWriter, r *Request, block Block) {
 		t = nil
 	}
 	if t != nil {
-		t.last = now
-		b.lru.MoveToBack(t.element)
+		b.touch(t, now)
 	}
 	b.mu.Unlock()
 	if t == nil {

@@ -53,6 +53,21 @@ func TestBlockwiseRoundTrip(t *testing.T) {
 	}
 }
 
+// TestBlockwiseMany: the responses that were fetched long ago do not use up the
+// share of a peer that goes on.
+func TestBlockwiseMany(t *testing.T) {
+	d := &coaptest.Direct{Handler: coap.Blockwise(echo, coap.BlockwiseConfig{BlockSize: 64, MaxPeerBytes: 4000})}
+	c := coap.BlockwiseClient(d, coap.BlockwiseConfig{BlockSize: 64})
+	for i := range 100 {
+		r := coap.NewRequest(coap.POST, "/x")
+		r.Payload = pattern(1000 + i)
+		resp, err := c.Do(context.Background(), r)
+		if err != nil || resp.Code != coap.Content || !bytes.Equal(resp.Payload, r.Payload) {
+			t.Fatalf("request %d: got %v, %v", i, resp, err)
+		}
+	}
+}
+
 func TestBlockwiseGet(t *testing.T) {
 	body := pattern(3000)
 	calls := 0

@@ -21,7 +21,8 @@ type transfer struct {
 	body    []byte
 	charged int
 	last    time.Time
-	element *list.Element
+	element *list.Element // of all
+	own     *list.Element // of the peer's responses
 
 	ifNoneMatch bool // of a request body's first block
 
@@ -50,26 +51,55 @@ func operation(r *Request) string {
 	return string(b)
 }
 
-// charge lets a transfer hold n bytes, at the cost of those longest idle. It
-// reports false if the peer has used up its share.
+// A share is what one peer has in the table. Its responses, of which nobody knows
+// whether they are still wanted, are in the order in which they give way.
+type share struct {
+	bytes     int
+	responses list.List // of *transfer
+}
+
+// charge lets a transfer hold n bytes, at the cost of those longest idle: of the
+// peer's own responses first. It reports false if the peer has used up its share.
 func (b *blockwise) charge(t *transfer, n int, now time.Time) bool {
-	if b.peers[t.key.peer]-t.charged+n > b.cfg.MaxPeerBytes || n > b.cfg.MaxBytes {
+	if n > b.cfg.MaxPeerBytes || n > b.cfg.MaxBytes {
 		return false
 	}
-	t.last = now
+	s := b.peers[t.key.peer]
+	if s == nil {
+		s = new(share)
+	}
+	for s.bytes-t.charged+n > b.cfg.MaxPeerBytes {
+		oldest := s.responses.Front()
+		if oldest == nil {
+			return false
+		}
+		b.drop(oldest.Value.(*transfer))
+	}
+	b.peers[t.key.peer] = s
 	if t.element == nil {
 		t.element = b.lru.PushBack(t)
 		b.table[t.key] = t
-	} else {
-		b.lru.MoveToBack(t.element)
+		if t.key.response {
+			t.own = s.responses.PushBack(t)
+		}
 	}
-	b.peers[t.key.peer] += n - t.charged
+	b.touch(t, now)
+	s.bytes += n - t.charged
 	b.bytes += n - t.charged
 	t.charged = n
 	for b.bytes > b.cfg.MaxBytes {
 		b.drop(b.lru.Front().Value.(*transfer))
 	}
 	return true
+}
+
+// touch notes that a block of a transfer has come or gone.
+func (b *blockwise) touch(t *transfer, now time.Time) {
+	t.last = now
+	b.lru.MoveToBack(t.element)
+	if t.own != nil {
+		b.peers[t.key.peer].responses.MoveToBack(t.own)
+	}
 }
 
 func (b *blockwise) drop(t *transfer) {
@@ -80,7 +110,12 @@ func (b *blockwise) drop(t *transfer) {
 	t.element = nil
 	delete(b.table, t.key)
 	b.bytes -= t.charged
-	if b.peers[t.key.peer] -= t.charged; b.peers[t.key.peer] <= 0 {
+	s := b.peers[t.key.peer]
+	if t.own != nil {
+		s.responses.Remove(t.own)
+		t.own = nil
+	}
+	if s.bytes -= t.charged; s.bytes <= 0 {
 		delete(b.peers, t.key.peer)
 	}
 	t.charged = 0
