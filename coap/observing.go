@@ -117,7 +117,7 @@ func (e *Endpoint) observe(ctx context.Context, reg *Request, notify func(*Respo
 	for {
 		select {
 		case res := <-c.done:
-			c.drain(notify)
+			_ = c.drain(notify)
 			return res.resp, res.err
 		case <-ctx.Done():
 			if c.deregister() {
@@ -223,10 +223,10 @@ func (e *Endpoint) DoMulticast(ctx context.Context, r *Request, collect func(*Re
 			}
 			return res.err
 		case <-ctx.Done():
-			c.drain(collect)
+			_ = c.drain(collect)
 			return nil
 		case <-n.signal:
-			c.drain(collect)
+			_ = c.drain(collect)
 		}
 	}
 }

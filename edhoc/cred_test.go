@@ -585,9 +585,18 @@ func TestNewCredential(t *testing.T) {
 		id   IDCred
 		fits bool
 	}{
-		{c509, C5T(inner), true}, {c509, C5C(inner), true}, {c509, C5C(inner, []byte("ca")), true}, {c509, KID([]byte("c")), true},
-		{c509, C5T([]byte("x")), false}, {c509, KID([]byte("d")), false}, {c509, X5U("coap://x"), false}, {c509, C5U("coap://x"), false},
-		{der, X5T([]byte("der")), true}, {der, X5Chain([]byte("der")), true}, {der, X5Chain([]byte("red")), false}, {der, KID(nil), false},
+		{c509, C5T(inner), true},
+		{c509, C5C(inner), true},
+		{c509, C5C(inner, []byte("ca")), true},
+		{c509, KID([]byte("c")), true},
+		{c509, C5T([]byte("x")), false},
+		{c509, KID([]byte("d")), false},
+		{c509, X5U("coap://x"), false},
+		{c509, C5U("coap://x"), false},
+		{der, X5T([]byte("der")), true},
+		{der, X5Chain([]byte("der")), true},
+		{der, X5Chain([]byte("red")), false},
+		{der, KID(nil), false},
 	} {
 		if got := c.cred.Matches(c.id); got != c.fits {
 			t.Errorf("%x matches %x: %t, want %t", c.id.Header(), c.cred.CRED(), got, c.fits)

@@ -109,8 +109,9 @@ func TestDuplicateAtOnce(t *testing.T) {
 // The zero value of a state is spent.
 func TestZeroStates(t *testing.T) {
 	zero := func() *flow {
-		return &flow{parties: new(parties),
-			a2: new(AwaitMessage2), v1: new(VerifiedMessage1), a3: new(AwaitMessage3), r2: new(ReceivedMessage2),
+		return &flow{
+			parties: new(parties),
+			a2:      new(AwaitMessage2), v1: new(VerifiedMessage1), a3: new(AwaitMessage3), r2: new(ReceivedMessage2),
 			v2: new(VerifiedMessage2), sent: new(SentMessage3), r3: new(ReceivedMessage3), v3: new(VerifiedMessage3),
 		}
 	}

@@ -44,8 +44,6 @@ func (tr *trace) get(name string) []byte {
 	return vector.Bytes(tr.t, s)
 }
 
-func (tr *trace) has(name string) bool { _, ok := tr.values[name]; return ok }
-
 // want compares got with the value of each name.
 func (tr *trace) want(got []byte, names ...string) {
 	tr.t.Helper()

@@ -74,8 +74,10 @@ func TestClaimAll(t *testing.T) {
 }
 
 func TestReservedIsNeverAllocated(t *testing.T) {
-	a := mustNew(t, Config{Now: newClock().now, Lengths: []int{1},
-		Reserved: []Range{{"\x20", "\x80"}, {"\x10", "\x30"}, {"\x00\x00", "\x7f\xff"}}})
+	a := mustNew(t, Config{
+		Now: newClock().now, Lengths: []int{1},
+		Reserved: []Range{{"\x20", "\x80"}, {"\x10", "\x30"}, {"\x00\x00", "\x7f\xff"}},
+	})
 	for {
 		p, err := a.Allocate(Holder{})
 		if errors.Is(err, ErrExhausted) {

@@ -195,7 +195,7 @@ func (d *demo) renew(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if _, _, err := before.ProtectRequest(oscore.Message{Code: oscore.Code(coap.GET)}); !errors.Is(err, oscore.ErrDiscarded) {
-		return "", fmt.Errorf("the old security context still protects: %v", err) //nolint:errorlint // it may be nil
+		return "", errors.Join(errors.New("the old security context still protects"), err)
 	}
 	d.t.line("", "", "", "a request that alice protected before, and sends only now:")
 	if err := d.refused(ctx, "alice", late, coap.BadRequest); err != nil {

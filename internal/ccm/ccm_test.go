@@ -147,7 +147,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 		//spec:3610-2.6-2
 		got, err := a.Open(buffer[:10], nonce, forged, nil)
 		//spec:3610-2.5-1
-		if err != ccm.ErrOpen || got != nil { //nolint:errorlint // exactly that error and no other text
+		if err != ccm.ErrOpen || got != nil {
 			t.Fatalf("Open = %x, %v, want nil, ErrOpen", got, err)
 		}
 		//spec:3610-2.5-2

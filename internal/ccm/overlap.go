@@ -1,6 +1,6 @@
 package ccm
 
-import "unsafe" //nolint:gosec // addresses are compared, nothing is read through them
+import "unsafe"
 
 // checkOverlap panics unless out and in begin at the same byte or share none, and
 // out and additionalData share none. Broken invariant: buffers are chosen by our
@@ -19,7 +19,7 @@ func overlap(a, b []byte) bool {
 	if len(a) == 0 || len(b) == 0 {
 		return false
 	}
-	aStart := uintptr(unsafe.Pointer(&a[0])) //nolint:gosec // an address to compare
-	bStart := uintptr(unsafe.Pointer(&b[0])) //nolint:gosec // an address to compare
+	aStart := uintptr(unsafe.Pointer(&a[0]))
+	bStart := uintptr(unsafe.Pointer(&b[0]))
 	return aStart < bStart+uintptr(len(b)) && bStart < aStart+uintptr(len(a))
 }

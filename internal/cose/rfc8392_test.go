@@ -133,7 +133,8 @@ func mustNormalize(t *testing.T, b []byte) []byte {
 func protectedBytes(t interface {
 	Helper()
 	Fatalf(format string, args ...any)
-}, message []byte) []byte {
+}, message []byte,
+) []byte {
 	t.Helper()
 	s := cborseq.String(message)
 	var tag uint64

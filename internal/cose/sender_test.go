@@ -65,7 +65,7 @@ func TestSenderRefuses(t *testing.T) {
 			if got, err := encryptionKey(t).AppendEncrypt0(nil, c.headers, nil, nil, true); !errors.Is(err, c.want) || got != nil {
 				t.Errorf("AppendEncrypt0 = %x, %v, want %v", got, err, c.want)
 			}
-			if c.want == cose.ErrNonce { //nolint:errorlint // a value of this table
+			if c.want == cose.ErrNonce {
 				return
 			}
 			if got, err := macKey(t).AppendMac0(nil, c.headers, nil, nil, true); !errors.Is(err, c.want) || got != nil {

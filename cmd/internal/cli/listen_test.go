@@ -41,7 +41,7 @@ func TestDrained(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, err := range []error{nil, net.ErrClosed} {
-		if got := Drained(err, log); got != err { //nolint:errorlint // the same error
+		if got := Drained(err, log); got != err {
 			t.Errorf("Drained(%v) = %v", err, got)
 		}
 	}
