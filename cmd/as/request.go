@@ -118,6 +118,7 @@ func (c *requestCommand) scope(method coap.Code, path string) (ace.Scope, error)
 // asked.
 func explain(err error, servers ...string) error {
 	var refused *ace.PeerError
+	var inClear *client.UnprotectedError
 	if hint := edhocHint(err); hint != "" {
 		return fmt.Errorf("%w; %s", err, hint)
 	}
@@ -126,6 +127,8 @@ func explain(err error, servers ...string) error {
 		return fmt.Errorf("%w; no policy gives this client any of that scope", err)
 	case errors.As(err, &refused):
 		return fmt.Errorf("%w; the log of that server says why", err)
+	case errors.As(err, &inClear):
+		return fmt.Errorf("%w: that server does not know the security context; was the client removed, or registered again?", err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w; is the server running, and is the address right? (%s)", err, strings.Join(servers, ", "))
 	}
