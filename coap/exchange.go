@@ -31,6 +31,7 @@ type exchange struct {
 	inline    bool     // the handler runs in the reader
 	responded bool
 	refused   bool // no response, and no handler either
+	panicked  bool // the handler may have left it to a goroutine
 	acked     bool // an Empty acknowledgement was sent
 	delayed   bool // the answer waits for its time (multicast)
 	timer     timer
@@ -50,7 +51,7 @@ func (x *exchange) begin(d *datagram, m *message, key uint64, multicast bool) {
 	x.peer, x.local, x.size = d.peer, d.local, len(d.buf)
 	x.suppress, x.echoed = 0, false
 	x.inline, x.responded, x.refused, x.acked, x.delayed = true, false, false, false, false
-	x.cancel, x.observation = nil, nil
+	x.panicked, x.cancel, x.observation = false, nil, nil
 	x.out = x.spare[:0]
 	r := &x.req
 	r.Code, r.Options, r.Payload = m.code, m.options, m.payload
@@ -135,6 +136,9 @@ func (x *exchange) recovered() {
 	if x.e.cfg.Panicked != nil {
 		x.e.cfg.Panicked(v)
 	}
+	x.mu.Lock()
+	x.panicked = true
+	x.mu.Unlock()
 	_ = x.Respond(&Response{Code: InternalServerError})
 }
 

@@ -189,8 +189,8 @@ func (l *lane) handleRequest(i int, d *datagram, m *message, now time.Duration, 
 		l.exchanges[i] = nil
 		return
 	}
-	if x.cancel != nil {
-		l.exchanges[i] = nil // the handler of a registration keeps it
+	if x.cancel != nil || x.panicked {
+		l.exchanges[i] = nil // the handler of a registration keeps it, or what it has begun
 	}
 	if len(x.out) == 0 || x.delayed {
 		return

@@ -411,6 +411,35 @@ func TestObserveRefused(t *testing.T) {
 	})
 }
 
+// TestPanicLeavesNoWriter: a goroutine that the handler has begun before it panicked
+// cannot answer somebody else's request.
+func TestPanicLeavesNoWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(coaptest.Network)
+		var late coap.ResponseWriter
+		h := coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+			if late == nil {
+				late = w
+				panic("in the handler")
+			}
+			if err := late.Respond(&coap.Response{Code: coap.Content, Payload: []byte("late")}); err == nil {
+				t.Error("a response went out after the panic")
+			}
+			_ = w.Respond(&coap.Response{Code: coap.Content, Payload: []byte("own")})
+		})
+		endpoint(t, n, serverAddr, coap.Config{Handler: h})
+		peer := raw{t, n.Listen(clientAddr)}
+		peer.send("4101000aaa" + "b178")
+		if p, _ := peer.note(time.Second); p.code != coap.InternalServerError {
+			t.Errorf("panic: got %+v", p)
+		}
+		peer.send("4101000baa" + "b178")
+		if p, _ := peer.note(time.Second); p.payload != "own" {
+			t.Errorf("another request: got %+v", p)
+		}
+	})
+}
+
 // TestObserveClient: order, freshness, registering again, and the end.
 func TestObserveClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
