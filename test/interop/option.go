@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/ostiary/ostiary/oscore"
@@ -10,6 +11,7 @@ import (
 const (
 	optionObserve = 6
 	optionOSCORE  = 9
+	optionEcho    = 252
 )
 
 // optionOf returns an option of m, which may be changed; nil if there is none.
@@ -29,6 +31,16 @@ func withObserve(m, wire oscore.Message) oscore.Message {
 	if inner, outer := optionOf(m, optionObserve), optionOf(wire, optionObserve); inner != nil && outer != nil {
 		inner.Value = outer.Value
 	}
+	return m
+}
+
+// withoutEcho takes an Echo option of a value out of m.
+func withoutEcho(m oscore.Message, value []byte) oscore.Message {
+	if o := optionOf(m, optionEcho); o == nil || value == nil || !bytes.Equal(o.Value, value) {
+		return m
+	}
+	m = m.Clone()
+	m.Options = slices.DeleteFunc(m.Options, func(o oscore.Option) bool { return o.Number == optionEcho })
 	return m
 }
 

@@ -60,6 +60,7 @@ type replay struct {
 	base      oscore.Params       // as the server has them
 	contexts  map[string]*oscore.Context
 	idContext []byte // of the context in use
+	echo      []byte // that the client was asked for; its association adds it
 	exchanges map[string]*exchange
 }
 
@@ -171,7 +172,7 @@ func (r *replay) protect(s step, wire, m oscore.Message) (*oscore.ClientExchange
 			return nil, err
 		}
 	}
-	p, x, err := r.client.ProtectRequest(m)
+	p, x, err := r.client.ProtectRequest(withoutEcho(m, r.echo))
 	if err != nil {
 		return nil, fmt.Errorf("protect again: %w", err)
 	}
@@ -203,6 +204,9 @@ func (r *replay) response(x *exchange, wire oscore.Message, p oscore.Protected) 
 	m, err := x.client.VerifyResponse(p)
 	var retry *oscore.Retry
 	if errors.As(err, &retry) {
+		if o := optionOf(retry.Response, optionEcho); o != nil {
+			r.echo = o.Value
+		}
 		if x.challenge != nil {
 			err = same(*x.challenge, wire)
 		} else {
