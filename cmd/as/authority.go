@@ -44,6 +44,7 @@ type authority struct {
 	// In use by one goroutine.
 	revision    string                  // of the registry that provisioned is of
 	provisioned map[string]*provisioned // by name of the context
+	waiting     map[string]bool         // contexts whose identifier is not free yet
 }
 
 // provisioned is a security context of the registry that is in use.
@@ -181,7 +182,8 @@ func (a *authority) sync(ctx context.Context) error {
 }
 
 // syncContexts brings the security contexts in use in line with the registry.
-// A context that cannot be used is reported, and does not stop the others.
+// A context that cannot be used is reported, and does not stop the others. One
+// whose identifier a removed client had a moment ago is tried again.
 func (a *authority) syncContexts(ctx context.Context) error {
 	revision, err := a.store.Revision(ctx)
 	if err != nil || revision == a.revision && revision != "" {
@@ -191,20 +193,39 @@ func (a *authority) syncContexts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.revision = revision
 	there := map[string]bool{}
 	for _, c := range registered {
 		there[c.Name] = true
+	}
+	a.retire(there)
+	waited := a.waiting
+	a.waiting = map[string]bool{}
+	for _, c := range registered {
 		if a.provisioned[c.Name] != nil {
 			continue
 		}
 		p, err := a.provision(c)
-		if err != nil {
-			a.log.Error("security context not in use", "context", c.Name, "client", c.Subject, "error", err)
+		var conflict *idalloc.ConflictError
+		switch {
+		case err == nil:
+			a.provisioned[c.Name] = p
 			continue
+		case errors.As(err, &conflict):
+			a.waiting[c.Name] = true
 		}
-		a.provisioned[c.Name] = p
+		if !waited[c.Name] {
+			a.log.Error("security context not in use", "context", c.Name, "client", c.Subject, "error", err)
+		}
 	}
+	a.revision = revision
+	if len(a.waiting) > 0 {
+		a.revision = "" // look again
+	}
+	return nil
+}
+
+// retire takes the contexts out of use that are not there any more.
+func (a *authority) retire(there map[string]bool) {
 	for name, p := range a.provisioned {
 		if there[name] {
 			continue
@@ -215,7 +236,6 @@ func (a *authority) syncContexts(ctx context.Context) error {
 		}
 		delete(a.provisioned, name)
 	}
-	return nil
 }
 
 // provision takes a context of the registry into use. With B2Required nothing

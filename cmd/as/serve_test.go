@@ -10,8 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ostiary/ostiary/ace"
+	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/idalloc"
+	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/store"
 )
 
@@ -103,5 +108,53 @@ func TestFilesAreConfiguration(t *testing.T) {
 				t.Errorf("got %v, want a UsageError that names %s", err, c.want)
 			}
 		})
+	}
+}
+
+// TestIdentifierOfARemovedClient: a client that got the identifier of one that was
+// removed a moment ago is let in when the identifier has rested, without another
+// change of the registry.
+func TestIdentifierOfARemovedClient(t *testing.T) {
+	a, _ := newTestAuthority(t)
+	defer func() { _ = a.store.Close() }()
+	now := time.Now()
+	var err error
+	if a.ids, err = idalloc.New(idalloc.Config{Now: func() time.Time { return now }}); err != nil {
+		t.Fatal(err)
+	}
+	admin := a.store.Admin("test")
+	add := func(client string) {
+		t.Helper()
+		err := admin.AddClient(t.Context(), as.Client{Name: client, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE}}, store.Context{
+			Name: client, B2: oscore.B2Required,
+			Params: oscore.Params{MasterSecret: random(masterSecretSize), RecipientID: []byte{0x40}, SenderID: []byte{0x41}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sync := func() {
+		t.Helper()
+		if err := a.syncContexts(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("first")
+	sync()
+	if a.provisioned["first"] == nil {
+		t.Fatal("the first client is not let in")
+	}
+	if err := admin.RemoveClient(t.Context(), "first"); err != nil {
+		t.Fatal(err)
+	}
+	add("second")
+	sync()
+	if a.provisioned["first"] != nil || a.provisioned["second"] != nil {
+		t.Errorf("got %d contexts in use, want none while the identifier rests", len(a.provisioned))
+	}
+	now = now.Add(5 * time.Minute)
+	sync()
+	if a.provisioned["second"] == nil {
+		t.Error("the second client is not let in when the identifier has rested")
 	}
 }
