@@ -332,6 +332,9 @@ func (b bareConn) Observe(ctx context.Context, r *Request, notify func(*Response
 	for registered := false; ; registered = true {
 		resp, err := b.next(ctx, call)
 		if err != nil && ctx.Err() != nil && registered {
+			if reg.Options.Has(OSCORE) {
+				return nil // who protected the registration protects its cancellation
+			}
 			//spec:8323-7.4-1
 			reg.Options.SetUint(Observe, 1)
 			_ = b.c.f.writeMessage(reg.Code, []byte(token), reg.Options, reg.Payload)

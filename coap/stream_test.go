@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,6 +140,33 @@ func TestTCPObserverGone(t *testing.T) {
 	<-ctx.Done()
 	if err := <-done; !errors.Is(err, coap.ErrClosed) {
 		t.Errorf("client: got %v", err)
+	}
+}
+
+// TestTCPObserveOSCORE: a protected request is not sent twice, also to deregister.
+func TestTCPObserveOSCORE(t *testing.T) {
+	var requests atomic.Int64
+	h := coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+		requests.Add(1)
+		_ = w.Respond(notification("0"))
+	})
+	address := serveTCP(t, nil, coap.ConnConfig{Handler: h, Understands: []coap.OptionID{coap.OSCORE}})
+	c, err := coap.DialTCP(context.Background(), address, nil, coap.ConnConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := coap.NewRequest(coap.FETCH, "")
+	r.Options.Add(coap.OSCORE, []byte{1})
+	if err := c.Observe(ctx, r, func(*coap.Response) { cancel() }); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ping(context.Background()); err != nil { // behind what was sent before
+		t.Fatal(err)
+	}
+	if n := requests.Load(); n != 1 {
+		t.Errorf("the server got %d requests, want 1", n)
 	}
 }
 
