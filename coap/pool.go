@@ -2,6 +2,7 @@ package coap
 
 import (
 	"sync"
+	"sync/atomic"
 )
 
 // PoolConfig says how much work a Pool takes. The zero value gives the
@@ -127,8 +128,51 @@ func (p *Pool) work(j job) {
 }
 
 func (p *Pool) run(j job) {
-	defer recoverHandler(j.w)
-	j.h.ServeCOAP(j.w, j.r)
+	w := &poolWriter{w: j.w}
+	defer w.recover()
+	j.h.ServeCOAP(w, j.r)
+}
+
+// A poolWriter knows whether its request was answered: the endpoint may use its
+// exchange for another request then, which must not get the answer to a panic.
+type poolWriter struct {
+	w    ResponseWriter
+	done atomic.Bool
+}
+
+// recover answers 5.00 for a handler that panicked before it answered, so that
+// one request cannot end the process. The panic is a bug of the handler.
+func (w *poolWriter) recover() {
+	if v := recover(); v != nil && !w.done.Load() {
+		_ = w.w.Respond(&Response{Code: InternalServerError})
+	}
+}
+
+// Respond answers the request.
+func (w *poolWriter) Respond(r *Response) error {
+	w.done.Store(true)
+	return w.w.Respond(r)
+}
+
+// Token returns the token of the request.
+func (w *poolWriter) Token() []byte {
+	if t, ok := w.w.(tokener); ok {
+		return t.Token()
+	}
+	return nil
+}
+
+// End ends the observation that the request has become.
+func (w *poolWriter) End() {
+	if e, ok := w.w.(ender); ok {
+		e.End()
+	}
+}
+
+// Drop leaves the request without a response.
+func (w *poolWriter) Drop() {
+	w.done.Store(true)
+	drop(w.w)
 }
 
 // Close refuses new work and waits until the work taken is done.
@@ -147,12 +191,4 @@ func peerKey(r *Request) any {
 		return r.Identity
 	}
 	return r.RemoteAddr
-}
-
-// recoverHandler answers 5.00 for a handler that panicked, so that one
-// request cannot end the process. The panic is a bug of the handler.
-func recoverHandler(w ResponseWriter) {
-	if v := recover(); v != nil {
-		_ = w.Respond(&Response{Code: InternalServerError})
-	}
 }
