@@ -108,6 +108,7 @@ func (w *writer) group(first *request) {
 	defer w.mu.Unlock()
 	start := w.now()
 	var group []*request
+	others := false // a refused change, which has its answer, took the transaction with it
 	err := w.begin()
 	for r := first; r != nil; r = w.next(len(group)) {
 		if !r.taken.CompareAndSwap(false, true) {
@@ -118,6 +119,7 @@ func (w *writer) group(first *request) {
 			refused, err = w.part(r.do)
 		}
 		if refused != nil {
+			others = others || err != nil
 			r.result <- refused
 		} else {
 			group = append(group, r)
@@ -130,7 +132,7 @@ func (w *writer) group(first *request) {
 	if w.observer.Commit != nil {
 		w.observer.Commit(len(group), w.now().Sub(start), err)
 	}
-	if err != nil && len(group) > 1 && !errors.Is(err, ErrUnknownOutcome) && w.failure() == nil {
+	if err != nil && (others || len(group) > 1) && !errors.Is(err, ErrUnknownOutcome) && w.failure() == nil {
 		w.single(group)
 		return
 	}

@@ -283,17 +283,22 @@ func failureEndsItsGroup(t *testing.T) {
 func TestTransactionLost(t *testing.T) { synctest.Test(t, transactionLost) }
 
 func transactionLost(t *testing.T) {
-	s, f := openFaulty(t, false)
-	f.set(&f.before, failing("ROLLBACK TO", 1))
-	errs := group(t, s, put("a"), refuse, put("b"), put("c"))
-	for i, want := range []error{nil, errRefused, nil, nil} {
-		if !errors.Is(errs[i], want) {
-			t.Errorf("change %d: %v, want %v", i, errs[i], want)
+	for _, after := range [][]string{{}, {"b", "c"}} { // a alone suffers as little as several
+		s, f := openFaulty(t, false)
+		f.set(&f.before, failing("ROLLBACK TO", 1))
+		changes := []func(*tx) error{put("a"), refuse}
+		for _, name := range after {
+			changes = append(changes, put(name))
 		}
-	}
-	for _, name := range []string{"a", "b", "c"} {
-		if !has(t, s, name) {
-			t.Errorf("%s is not there", name)
+		for i, err := range group(t, s, changes...) {
+			if want := i == 1; want != errors.Is(err, errRefused) || !want && err != nil {
+				t.Errorf("change %d of %d: %v", i, len(changes), err)
+			}
+		}
+		for _, name := range append(after, "a") {
+			if !has(t, s, name) {
+				t.Errorf("%s is not there", name)
+			}
 		}
 	}
 }
