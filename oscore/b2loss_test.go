@@ -30,7 +30,7 @@ func TestRunLosses(t *testing.T) {
 				_, _, err = s.VerifyRequest(wire(t, p))
 				if lost > 2 {
 					assertRetry(t, x, err)
-					if p, x, err = c.ProtectRequest(getRequest); err != nil { // request #2
+					if p, _, err = c.ProtectRequest(getRequest); err != nil { // request #2
 						t.Fatal(err)
 					}
 					if lost > 3 {

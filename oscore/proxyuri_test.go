@@ -91,7 +91,10 @@ func TestProxyURIProtected(t *testing.T) {
 		t.Fatal(err)
 	}
 	assertMessage(t, got, Message{Code: 1, Options: []Option{
-		{optionURIPath, []byte("resource")}, {optionURIQuery, []byte("q=1")}, {17, []byte{50}},
-		{optionProxyURI, []byte("coap://example.com")}, {60, nil},
+		{optionURIPath, []byte("resource")},
+		{optionURIQuery, []byte("q=1")},
+		{17, []byte{50}},
+		{optionProxyURI, []byte("coap://example.com")},
+		{60, nil},
 	}})
 }

@@ -300,8 +300,10 @@ func TestSyncFails(t *testing.T) {
 				openAt(t, dir) // made without faults
 				r := newCrashRecord()
 				log := filepath.Join(dir, "strace.log")
-				r.runChild(t, dir, []string{strace, "-f", "-qq", "-o", log, "-e", "trace=fsync,fdatasync",
-					"-e", fmt.Sprintf("inject=fsync,fdatasync:%s:when=%d", fault, when)},
+				r.runChild(t, dir, []string{
+					strace, "-f", "-qq", "-o", log, "-e", "trace=fsync,fdatasync",
+					"-e", fmt.Sprintf("inject=fsync,fdatasync:%s:when=%d", fault, when),
+				},
 					func(kill func(), line int) {
 						if line == 20_000 {
 							t.Error("the child works on after a sync has failed")

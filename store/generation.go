@@ -113,8 +113,10 @@ func (s *Store) begin(t *tx, g Generation) error {
 	if err := s.setPlace(t); err != nil {
 		return err
 	}
-	_, err := t.audit(Event{Kind: "store.generation", Subject: strconv.FormatInt(g.Number, 10),
-		Detail: map[string]string{"reason": g.Reason, "floor": strconv.FormatInt(g.floor, 10)}})
+	_, err := t.audit(Event{
+		Kind: "store.generation", Subject: strconv.FormatInt(g.Number, 10),
+		Detail: map[string]string{"reason": g.Reason, "floor": strconv.FormatInt(g.floor, 10)},
+	})
 	return err
 }
 

@@ -129,8 +129,10 @@ func tokenRow(i as.Issued) ([]any, error) {
 	if len(i.CTI) == 0 || len(i.Hash) == 0 || len(i.KeyID) == 0 || len(i.Servers) == 0 {
 		return nil, errors.New("token without cti, hash, key or server")
 	}
-	return []any{i.CTI, i.Hash, i.Client, i.Audience, servers, i.KeyID, int64(i.KeyUse), notNil(scope),
-		int64(i.Profile), i.IssuedAt.Unix(), i.Expires.Unix(), int64(i.ExpiresIn)}, nil
+	return []any{
+		i.CTI, i.Hash, i.Client, i.Audience, servers, i.KeyID, int64(i.KeyUse), notNil(scope),
+		int64(i.Profile), i.IssuedAt.Unix(), i.Expires.Unix(), int64(i.ExpiresIn),
+	}, nil
 }
 
 // parseScope is ace.ParseScope, for which no bytes are no scope.

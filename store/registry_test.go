@@ -180,8 +180,10 @@ func testSigningKeyRoundTrip(t *testing.T, open opener) {
 			}
 		}
 	}
-	if err := s.Admin("me").AddResourceServer(t.Context(), ResourceServer{ResourceServer: as.ResourceServer{Name: "bad"},
-		Token: ace.TokenKeyConfig{Secret: secret.Bytes("short")}}); err == nil {
+	if err := s.Admin("me").AddResourceServer(t.Context(), ResourceServer{
+		ResourceServer: as.ResourceServer{Name: "bad"},
+		Token:          ace.TokenKeyConfig{Secret: secret.Bytes("short")},
+	}); err == nil {
 		t.Error("a token key that cannot be used was stored")
 	}
 }

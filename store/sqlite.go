@@ -52,8 +52,10 @@ func openSQLite(path string) (database, error) {
 
 // connectSQLite opens the pools. A test puts itself between with wrap.
 func connectSQLite(path, place string, wrap func(driver.Connector) driver.Connector) (database, error) {
-	d := database{begin: "BEGIN IMMEDIATE", fatal: sqliteFatal, place: place,
-		tables: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'"}
+	d := database{
+		begin: "BEGIN IMMEDIATE", fatal: sqliteFatal, place: place,
+		tables: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'",
+	}
 	w, err := sqlite.NewConnector(sqliteURL(path, pragmas...))
 	if err != nil {
 		return database{}, err

@@ -288,7 +288,7 @@ func (d *demo) expiry(ctx context.Context) (string, error) {
 		return "", errors.New("the request was executed")
 	}
 	if _, err := d.bob.session.Do(ctx, oscore.Message{Code: oscore.Code(coap.GET), Options: uriPath("value")}); !errors.Is(err, client.ErrExpired) {
-		return "", fmt.Errorf("bob's session says %v, want that the token has expired", err)
+		return "", errors.Join(errors.New("bob's session does not say that the token has expired"), err)
 	}
 	return "4.01, unprotected; bob's own library refuses to use the token as well", nil
 }
