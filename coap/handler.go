@@ -73,8 +73,3 @@ type Doer interface {
 type Observer interface {
 	Observe(ctx context.Context, r *Request, notify func(*Response)) error
 }
-
-// Error answers with a code and a diagnostic payload.
-func Error(w ResponseWriter, code Code, diagnostic string) {
-	_ = w.Respond(textResponse(code, diagnostic)) // nothing to be done for a peer that is gone
-}

@@ -65,7 +65,9 @@ type Config struct {
 	OwnPartialIV bool
 
 	// OmitKIDContext leaves the ID Context out of requests (Section 5.1), for peers
-	// that know which it is. By default it is sent when there is one.
+	// that know which it is. By default it is sent when there is one: a server that has
+	// lost the context needs it to begin a run of Appendix B.2, and without it refuses the
+	// request with an unprotected 4.01.
 	OmitKIDContext bool
 
 	// Limits bound what one key may do; zero fields have defaults by the algorithm.

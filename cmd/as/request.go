@@ -194,8 +194,10 @@ func (p *party) provisioned(_ context.Context, known *credentials.Client, t clie
 	if _, err := p.ids.Claim(idalloc.ID(known.OSCORE.RecipientID), idalloc.Holder{Source: idalloc.SourceProvisioned, Ref: "AS"}); err != nil {
 		return nil, nil, err
 	}
+	// The kid context stays in the requests: by it a server that has started anew
+	// makes the keys that it has forgotten (RFC 8613, Appendix B.2, step 2).
 	association, err := oscore.NewAssociation(oscore.Config{
-		Params: known.OSCORE.Params(), Subject: known.AS, B2: oscore.B2Required, Clock: time.Now, OmitKIDContext: true,
+		Params: known.OSCORE.Params(), Subject: known.AS, B2: oscore.B2Required, Clock: time.Now,
 	})
 	return association, t, err
 }
