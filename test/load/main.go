@@ -6,34 +6,48 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/ostiary/ostiary/test/load/loadcoap"
 )
 
+// A command measures one thing as its flags say.
+type command struct {
+	name string
+	help string
+	run  func(args []string) (result any, err error)
+}
+
+var commands = []command{
+	{"echo", "requests/s of an echo over UDP on loopback: bare, go-coap, coap, coap with OSCORE", loadcoap.EchoCommand},
+}
+
 func main() {
-	if len(os.Args) < 2 || os.Args[1] != "echo" {
-		fmt.Fprintln(os.Stderr, "usage: load echo [-rounds n] [-slice d] [-payload n]")
-		os.Exit(2)
+	if len(os.Args) >= 2 {
+		for _, c := range commands {
+			if c.name == os.Args[1] {
+				os.Exit(measure(c, os.Args[2:]))
+			}
+		}
 	}
-	var cfg loadcoap.EchoConfig
-	flags := flag.NewFlagSet("echo", flag.ExitOnError)
-	flags.IntVar(&cfg.Rounds, "rounds", 10, "how often each server has its turn")
-	flags.DurationVar(&cfg.Slice, "slice", 300*time.Millisecond, "how long a turn is")
-	flags.IntVar(&cfg.Payload, "payload", 30, "bytes of payload")
-	_ = flags.Parse(os.Args[2:]) // exits on errors
-	result, err := loadcoap.Echo(cfg)
+	fmt.Fprintln(os.Stderr, "usage: load COMMAND [flags]; -h after a command lists its flags")
+	for _, c := range commands {
+		fmt.Fprintf(os.Stderr, "  %-8s %s\n", c.name, c.help)
+	}
+	os.Exit(2)
+}
+
+func measure(c command, args []string) (status int) {
+	result, err := c.run(args)
+	var line []byte
+	if err == nil {
+		line, err = json.Marshal(result)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
-		os.Exit(1)
-	}
-	line, err := json.Marshal(result)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "load:", err)
-		os.Exit(1)
+		return 1
 	}
 	fmt.Println(string(line))
+	return 0
 }

@@ -3,6 +3,7 @@
 package loadcoap
 
 import (
+	"flag"
 	"fmt"
 	"math"
 	"net/netip"
@@ -38,6 +39,17 @@ type server struct {
 
 	answered int
 	took     time.Duration
+}
+
+// EchoCommand runs Echo as the flags say.
+func EchoCommand(args []string) (any, error) {
+	var cfg EchoConfig
+	flags := flag.NewFlagSet("echo", flag.ExitOnError)
+	flags.IntVar(&cfg.Rounds, "rounds", 10, "how often each server has its turn")
+	flags.DurationVar(&cfg.Slice, "slice", 300*time.Millisecond, "how long a turn is")
+	flags.IntVar(&cfg.Payload, "payload", 30, "bytes of payload")
+	_ = flags.Parse(args) // exits on errors
+	return Echo(cfg)
 }
 
 // Echo runs the comparison.
