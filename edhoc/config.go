@@ -1,7 +1,6 @@
 package edhoc
 
 import (
-	"crypto/rand"
 	"io"
 	"slices"
 )
@@ -27,7 +26,8 @@ type Config struct {
 	// Ephemeral gives a key that NewEphemeralKey made ahead of time, or nil to have one
 	// generated. It must be safe for concurrent use. It may be nil.
 	Ephemeral func(Curve) *EphemeralKey
-	// Rand is crypto/rand.Reader if nil. It must be safe for concurrent use.
+	// Rand must be safe for concurrent use. Nil is crypto/rand.Reader, augmented with the
+	// private key of the first identity (RFC 8937), which is used once for that.
 	Rand io.Reader
 }
 
@@ -63,10 +63,6 @@ func newSettings(c Config, r role) (*settings, error) {
 		labels:     slices.Clone(c.EADLabels),
 		grease:     c.GREASE,
 		stock:      c.Ephemeral,
-		rand:       c.Rand,
-	}
-	if s.rand == nil {
-		s.rand = rand.Reader
 	}
 	if len(s.offered) == 0 {
 		s.offered = []SuiteID{2, 3}
@@ -81,6 +77,10 @@ func newSettings(c Config, r role) (*settings, error) {
 		s.methods = s.methods[:1]
 	}
 	if err := s.checkIdentities(); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.rand, err = c.randomness(); err != nil {
 		return nil, err
 	}
 	for _, m := range s.methods {

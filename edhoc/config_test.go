@@ -173,7 +173,7 @@ func TestKeysElsewhere(t *testing.T) {
 	for suite, s := range suites {
 		inner := testKey(t, s.Curve, true, "elsewhere")
 		g := groups[s.Curve]
-		var answer func(z []byte, err error) ([]byte, error)
+		answer := func(z []byte, err error) ([]byte, error) { return z, err }
 		k, err := NewDiffieHellman(inner.Public(), func(x []byte) ([]byte, error) {
 			pt, err := g.point(x)
 			must(t, err)
@@ -184,7 +184,6 @@ func TestKeysElsewhere(t *testing.T) {
 		cred, err := ParseCCS(ccs(k.Public(), "elsewhere", []byte("e")))
 		must(t, err)
 		p := pair(t, StaticDHStaticDH, suite, func(i, r *Config) { r.Identities[0] = Identity{cred, KID([]byte("e")), k} })
-		answer = func(z []byte, err error) ([]byte, error) { return z, err }
 		i, r := p.handshake(t, true)
 		agree(t, i, r)
 		for name, bad := range map[string]func(z []byte, err error) ([]byte, error){

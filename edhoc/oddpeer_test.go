@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -223,17 +224,21 @@ func TestSignerFails(t *testing.T) {
 	cred, err := NewCCS(key.Public(), "broken", []byte("b"))
 	must(t, err)
 	id := Identity{cred, KID([]byte("b")), key}
-	p := pair(t, SignatureSignature, 0, func(i, r *Config) { r.Identities[0] = id })
+	p := pair(t, SignatureSignature, 0, func(i, r *Config) { r.Identities[0], r.Rand = id, rand.Reader })
 	f := runFlow(t, p, 2)
 	state := f.v1.state.v.Load()
 	if err := steps[2].do(f); err == nil || !erased(secretsOf(state)) {
 		t.Errorf("Responder: %v, erased %t", err, erased(secretsOf(state)))
 	}
-	p = pair(t, SignatureSignature, 0, func(i, r *Config) { i.Identities[0] = id })
+	p = pair(t, SignatureSignature, 0, func(i, r *Config) { i.Identities[0], i.Rand = id, rand.Reader })
 	f = runFlow(t, p, 5)
 	held := secretsOf(f.v2.state.v.Load())
 	if err := steps[5].do(f); err == nil || !erased(held) {
 		t.Errorf("Initiator: %v, erased %t", err, erased(held))
+	}
+	// Without Rand it is found out at once.
+	if _, err := NewResponder(Config{Methods: []Method{SignatureSignature}, Suites: []SuiteID{0}, Identities: []Identity{id}}); err == nil {
+		t.Error("NewResponder: took a key that cannot sign")
 	}
 	// Signatures of ECDSA that are none.
 	good := testKey(t, P256, false, "x")
