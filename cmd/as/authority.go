@@ -13,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/ace/acecoap"
 	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/edhocservice"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/idalloc"
@@ -38,8 +39,9 @@ type authority struct {
 	policy   atomic.Pointer[policy.Set]
 	pool     *coap.Pool // for the handlers that wait for the store
 	pipeline *oscorecoap.Server
-	edhoc    *edhocService // nil: there is no EDHOC
-	handler  coap.Handler  // of all requests
+	edhoc    *edhocservice.Service // nil: there is no EDHOC
+	handler  coap.Handler          // of all requests
+	now      func() time.Time
 
 	// In use by one goroutine.
 	revision    string                  // of the registry that provisioned is of
@@ -56,7 +58,7 @@ type provisioned struct {
 // newAuthority opens the store and takes the contexts of all clients into use.
 // wrap, unless it is nil, goes around the handler of the requests inside OSCORE.
 func newAuthority(ctx context.Context, path string, cfg config, log *slog.Logger, wrap func(coap.Handler) coap.Handler) (*authority, error) {
-	a := &authority{cfg: cfg, path: path, log: log, provisioned: map[string]*provisioned{}}
+	a := &authority{cfg: cfg, path: path, log: log, now: time.Now, provisioned: map[string]*provisioned{}}
 	if err := a.loadPolicy(); err != nil {
 		return nil, cli.Usage(err)
 	}
@@ -97,11 +99,7 @@ func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.H
 	if err := a.assembleEDHOC(); err != nil {
 		return err
 	}
-	var plain coap.Handler
-	if a.edhoc != nil {
-		plain = a.edhoc.plain()
-	}
-	a.pipeline = oscorecoap.Handler(&a.contexts, protected, plain, oscorecoap.Config{Observer: oscorecoap.Observer{
+	a.pipeline = oscorecoap.Handler(&a.contexts, protected, a.inClear(), oscorecoap.Config{Observer: oscorecoap.Observer{
 		Refused: func(remote netip.AddrPort, err error) {
 			a.log.Debug("request refused", "peer", remote, "error", err)
 		},
@@ -111,7 +109,7 @@ func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.H
 	}})
 	a.handler = a.pipeline
 	if a.edhoc != nil {
-		a.handler = a.edhoc.around(a.pipeline)
+		a.handler = a.edhoc.Around(a.pipeline)
 	}
 	return a.sync(ctx)
 }
@@ -176,7 +174,7 @@ func (a *authority) observeToken(client string, err error) {
 func (a *authority) sync(ctx context.Context) error {
 	err := a.syncContexts(ctx)
 	if a.edhoc != nil {
-		err = errors.Join(err, a.edhoc.clients.sweep(ctx))
+		err = errors.Join(err, a.edhoc.Sweep(ctx))
 	}
 	return err
 }
@@ -283,7 +281,7 @@ func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan 
 		select {
 		case err := <-done:
 			if a.edhoc != nil {
-				a.edhoc.close() // some of its handlers end in the other pool
+				a.edhoc.Close() // some of its handlers end in the other pool
 			}
 			a.pool.Close() // its handlers use the store
 			return errors.Join(cli.Drained(err, a.log), a.store.Err(), a.store.Close())

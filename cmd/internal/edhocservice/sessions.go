@@ -1,0 +1,147 @@
+package edhocservice
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ostiary/ostiary/edhoc"
+)
+
+// sessions are the peers that are trusted in a handshake, and the security
+// contexts that they have made. A context ends with the trust in its peer, when
+// it is too old, and when there are too many. It is safe for concurrent use.
+type sessions struct {
+	trusted Source
+	limits  Limits
+	now     func() time.Time
+	log     *slog.Logger
+	end     func(*Session) // takes a context out of use
+
+	loading sync.Mutex // held by the one who compares known with the Source
+
+	mu       sync.Mutex // guards what follows
+	loaded   bool
+	revision string // of the Source that known is of
+	known    known
+	all      []*Session // the oldest first
+}
+
+// find gives the trusted credentials that id may mean (edhoccoap.Config).
+func (c *sessions) find(ctx context.Context, id edhoc.IDCred, _ []edhoc.EADItem) ([]*edhoc.Credential, error) {
+	if err := c.refresh(ctx); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known.find(id, c.now()), nil
+}
+
+// peer gives the peer with a credential.
+func (c *sessions) peer(x *edhoc.Credential) (Peer, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.known.byCRED[string(x.CRED())]
+	return p, ok
+}
+
+// add keeps a context, and ends the oldest ones if there are too many now. It
+// reports false if the peer is not trusted any more, or not with these rights.
+func (c *sessions) add(s *Session) bool {
+	c.mu.Lock()
+	if !c.known.trusts(s.Peer, c.now()) {
+		c.mu.Unlock()
+		return false
+	}
+	var over []*Session
+	name, others := s.Peer.Name, 0
+	for _, x := range c.all {
+		if x.Peer.Name == name {
+			others++
+		}
+	}
+	c.all = slices.DeleteFunc(c.all, func(x *Session) bool {
+		if others < c.limits.SessionsPerPeer || x.Peer.Name != name {
+			return false
+		}
+		others--
+		over = append(over, x)
+		return true
+	})
+	if n := len(c.all) + 1 - c.limits.Sessions; n > 0 {
+		over = append(over, c.all[:n]...)
+		c.all = slices.Delete(c.all, 0, n)
+	}
+	c.all = append(c.all, s)
+	c.mu.Unlock()
+	c.endAll(over)
+	return true
+}
+
+// sweep ends the contexts of peers that are not trusted any more and those that
+// are too old.
+func (c *sessions) sweep(ctx context.Context) error {
+	err := c.refresh(ctx)
+	now := c.now()
+	oldest := now.Add(-c.limits.Lifetime)
+	c.drop(func(s *Session) bool { return !s.made.After(oldest) || s.Peer.Credential.ValidAt(now) != nil })
+	return err
+}
+
+// refresh reads the list again if it has changed.
+func (c *sessions) refresh(ctx context.Context) error {
+	c.loading.Lock()
+	defer c.loading.Unlock()
+	revision, err := c.trusted.Revision(ctx)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	same := c.loaded && revision == c.revision
+	c.mu.Unlock()
+	if same {
+		return nil
+	}
+	peers, err := c.trusted.Peers(ctx)
+	if err != nil {
+		return err
+	}
+	k := index(peers, c.log)
+	c.mu.Lock()
+	c.loaded, c.revision, c.known = true, revision, k
+	c.mu.Unlock()
+	now := c.now()
+	c.drop(func(s *Session) bool { return !k.trusts(s.Peer, now) })
+	return nil
+}
+
+// drop ends the contexts that over chooses.
+func (c *sessions) drop(over func(*Session) bool) {
+	var dropped []*Session
+	c.mu.Lock()
+	c.all = slices.DeleteFunc(c.all, func(s *Session) bool {
+		if !over(s) {
+			return false
+		}
+		dropped = append(dropped, s)
+		return true
+	})
+	c.mu.Unlock()
+	c.endAll(dropped)
+}
+
+// endAll is called without mu: the end of an observation sends a message.
+func (c *sessions) endAll(sessions []*Session) {
+	for _, s := range sessions {
+		c.end(s)
+	}
+}
+
+// peers is the number of credentials that are trusted.
+func (c *sessions) peers() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.known.byCRED)
+}

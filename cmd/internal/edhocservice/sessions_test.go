@@ -1,0 +1,128 @@
+package edhocservice
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/cmd/internal/credentials"
+	"github.com/ostiary/ostiary/edhoc"
+)
+
+// list is a Source in memory.
+type list struct {
+	revision string
+	peers    []Peer
+	err      error
+}
+
+func (l *list) Revision(context.Context) (string, error) { return l.revision, l.err }
+func (l *list) Peers(context.Context) ([]Peer, error)    { return l.peers, l.err }
+
+func (l *list) set(revision string, peers ...Peer) { l.revision, l.peers = revision, peers }
+
+func newPeer(t *testing.T, name, rights string, kid ...byte) Peer {
+	t.Helper()
+	key, err := credentials.NewEDHOC(name, kid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity, err := key.Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Peer{Name: name, Credential: identity.Credential, Rights: rights}
+}
+
+func newSessions(trusted Source) (s *sessions, ended *[]string) {
+	ended = new([]string)
+	return &sessions{
+		trusted: trusted, now: time.Now, log: slog.New(slog.DiscardHandler),
+		limits: Limits{Sessions: 10, SessionsPerPeer: 2, Lifetime: time.Hour},
+		end:    func(x *Session) { *ended = append(*ended, x.Peer.Name) },
+	}, ended
+}
+
+func wantFound(t *testing.T, s *sessions, id edhoc.IDCred, want int) {
+	t.Helper()
+	found, err := s.find(t.Context(), id, nil)
+	if err != nil || len(found) != want {
+		t.Errorf("got %d credentials, %v; want %d", len(found), err, want)
+	}
+}
+
+func TestFind(t *testing.T) {
+	alice, bob, carol := newPeer(t, "alice", "", 1), newPeer(t, "bob", "", 1), newPeer(t, "carol", "", 2)
+	l := &list{}
+	l.set("1", alice, bob, carol)
+	s, _ := newSessions(l)
+	wantFound(t, s, edhoc.KID([]byte{1}), 2)
+	wantFound(t, s, edhoc.KID([]byte{2}), 1)
+	wantFound(t, s, edhoc.KID([]byte{3}), 0)
+	wantFound(t, s, alice.Credential.ByValue(), 1)
+	l.set("1", carol) // nobody has said that it changed
+	wantFound(t, s, edhoc.KID([]byte{1}), 2)
+	l.revision = "2"
+	wantFound(t, s, edhoc.KID([]byte{1}), 0)
+	wantFound(t, s, alice.Credential.ByValue(), 0)
+	l.err = errors.New("disk")
+	if _, err := s.find(t.Context(), edhoc.KID([]byte{2}), nil); err == nil {
+		t.Error("a peer is trusted though the list cannot be read")
+	}
+}
+
+// TestOneCredentialOfTwo: it is that of the first in the list.
+func TestOneCredentialOfTwo(t *testing.T) {
+	alice := newPeer(t, "alice", "", 1)
+	mallory := alice
+	mallory.Name = "mallory"
+	l := &list{}
+	l.set("1", alice, mallory)
+	s, _ := newSessions(l)
+	wantFound(t, s, edhoc.KID([]byte{1}), 1)
+	if p, _ := s.peer(alice.Credential); p.Name != "alice" {
+		t.Errorf("got %s, want alice", p.Name)
+	}
+}
+
+// TestSessionsEnd: with the trust, with other rights, and never without a reason. A
+// session of a peer that was removed while its handshake ran is not kept.
+func TestSessionsEnd(t *testing.T) {
+	alice, bob, carol := newPeer(t, "alice", "r", 1), newPeer(t, "bob", "r", 2), newPeer(t, "carol", "r", 3)
+	l := &list{}
+	l.set("1", alice, bob, carol)
+	s, ended := newSessions(l)
+	sweep := func() {
+		t.Helper()
+		if err := s.sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep()
+	for _, p := range l.peers {
+		if !s.add(&Session{Peer: p, made: time.Now()}) {
+			t.Fatalf("session of %s is not kept", p.Name)
+		}
+	}
+	sweep()
+	if len(*ended) != 0 {
+		t.Fatalf("ended without a reason: %v", *ended)
+	}
+	more := bob
+	more.Rights = "rw"
+	l.set("2", more, carol)
+	sweep()
+	if len(*ended) != 2 || (*ended)[0] != "alice" || (*ended)[1] != "bob" {
+		t.Errorf("got %v ended, want alice and bob", *ended)
+	}
+	for _, p := range []Peer{alice, bob} {
+		if s.add(&Session{Peer: p, made: time.Now()}) {
+			t.Errorf("a session of %s is kept that has no right any more", p.Name)
+		}
+	}
+	if !s.add(&Session{Peer: more, made: time.Now()}) {
+		t.Error("a session with the new rights is not kept")
+	}
+}
