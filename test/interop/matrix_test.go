@@ -80,3 +80,23 @@ func TestMatrixRefusesGaps(t *testing.T) {
 		}
 	}
 }
+
+func TestMatrixColumns(t *testing.T) {
+	for name, c := range map[string]struct {
+		columns map[string]string
+		want    string // "" is an error
+	}{
+		"all":        {map[string]string{"suite": "2", "kid": "yes"}, "| case | kid | suite | what | result | reason |\n| --- | --- | --- | --- | --- | --- |\n| a | yes | 2 | A | passed |  |\n"},
+		"one lacks":  {map[string]string{"kid": "yes"}, ""},
+		"one empty":  {map[string]string{"suite": "2", "kid": ""}, ""},
+		"one more":   {map[string]string{"suite": "2", "kid": "yes", "x": "y"}, ""},
+		"other name": {map[string]string{"suite": "2", "x": "y"}, ""},
+	} {
+		run := Run{Name: "r", Columns: []string{"kid", "suite"}, Cases: []Case{{Name: "a", About: "A", Columns: c.columns}}}
+		var out strings.Builder
+		err := WriteMatrix(&out, &Peer{Peer: "P", Version: "1", Runs: []Run{run}}, Results{"r": {"a": Passed}})
+		if (err == nil) != (c.want != "") || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s: got %q, %v, want %q", name, out.String(), err, c.want)
+		}
+	}
+}

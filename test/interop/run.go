@@ -26,6 +26,9 @@ type Run struct {
 	Role  string `json:"role"` // of the peer
 	With  string `json:"with"` // what of ours
 	Cases []Case `json:"cases"`
+
+	// Columns are the heads of what the cases say in columns of their own.
+	Columns []string `json:"columns,omitempty"`
 }
 
 // A Case is one line of the matrix.
@@ -33,6 +36,18 @@ type Case struct {
 	Name  string `json:"name"`
 	About string `json:"about"`
 	Skip  string `json:"skip,omitempty"` // the reason
+
+	Columns map[string]string `json:"columns,omitempty"` // by the heads of the Run
+}
+
+// Column returns what a case says in a column.
+func (r *Run) Column(name, head string) string {
+	for i := range r.Cases {
+		if r.Cases[i].Name == name {
+			return r.Cases[i].Columns[head]
+		}
+	}
+	return ""
 }
 
 // Results are the results of the cases, by the names of run and case.

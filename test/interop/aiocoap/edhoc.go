@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/coap"
@@ -16,20 +15,19 @@ import (
 	"github.com/ostiary/ostiary/edhoc/edhoccoap"
 	"github.com/ostiary/ostiary/edhoc/oscorekeys"
 	"github.com/ostiary/ostiary/idalloc"
-	"github.com/ostiary/ostiary/internal/vector"
 	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
 	"github.com/ostiary/ostiary/test/interop"
 )
 
-// edhocCase is what the name of a case says.
+// edhocCase is what a case says in its columns.
 type edhocCase struct {
 	byValue  bool // the credentials, of both
 	combined bool // message_3 goes with the first request (RFC 9668)
 }
 
-func parseCase(name string) edhocCase {
-	return edhocCase{byValue: strings.HasPrefix(name, "by-value"), combined: strings.HasSuffix(name, "-combined")}
+func newCase(r *interop.Run, name string) edhocCase {
+	return edhocCase{byValue: r.Column(name, "credentials") == "value", combined: r.Column(name, "message_3") == "combined"}
 }
 
 // style is the form of the credentials as aiocoap calls it.
@@ -52,25 +50,12 @@ func (c edhocCase) flow() string {
 type identities struct{ initiator, responder edhoc.Identity }
 
 func (s *suite) identities(c edhocCase) (*identities, error) {
-	type party struct{ Credential, Key vector.Hex }
-	file, err := interop.LoadJSON[struct{ Initiator, Responder party }](filepath.Join(s.dir, "credentials.json"))
+	parties, err := interop.LoadJSON[interop.Parties](filepath.Join(s.dir, "..", "credentials.json"))
 	if err != nil {
 		return nil, err
 	}
-	identity := func(p party) (edhoc.Identity, error) {
-		credential, err := edhoc.ParseCCS(p.Credential)
-		if err != nil {
-			return edhoc.Identity{}, err
-		}
-		key, err := edhoc.NewStaticDHKey(edhoc.P256, p.Key)
-		id := edhoc.KID(credential.KID())
-		if c.byValue {
-			id = credential.ByValue()
-		}
-		return edhoc.Identity{Credential: credential, ID: id, Key: key}, err
-	}
-	initiator, err1 := identity(file.Initiator)
-	responder, err2 := identity(file.Responder)
+	initiator, err1 := parties.Initiator.Identity(c.byValue)
+	responder, err2 := parties.Responder.Identity(c.byValue)
 	return &identities{initiator, responder}, errors.Join(err1, err2)
 }
 
@@ -102,7 +87,7 @@ func (s *suite) edhocServer(ctx context.Context, r *interop.Run) (map[string]str
 		return nil, nil, err
 	}
 	results := r.Do(ctx, os.Stdout, nil, func(ctx context.Context, name string) error {
-		c := parseCase(name)
+		c := newCase(r, name)
 		if err := say(ctx, peer, "edhoc", c.style()); err != nil {
 			return err
 		}
@@ -167,7 +152,7 @@ func (s *suite) edhocClient(ctx context.Context, r *interop.Run) (map[string]str
 	}
 	defer peer.Stop()
 	results := r.Do(ctx, os.Stdout, nil, func(ctx context.Context, name string) error {
-		return s.respond(ctx, peer, parseCase(name))
+		return s.respond(ctx, peer, newCase(r, name))
 	})
 	return results, nil, nil
 }

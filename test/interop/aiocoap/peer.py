@@ -24,7 +24,7 @@ from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
 
 PATIENCE = 30  # seconds for one request
 BODY = bytes((i * 7 + i // 256) % 256 for i in range(4096))
-CREDENTIALS = json.loads((pathlib.Path(__file__).parent / "credentials.json").read_text())
+CREDENTIALS = json.loads((pathlib.Path(__file__).parents[1] / "credentials.json").read_text())
 
 
 def ccs(role):

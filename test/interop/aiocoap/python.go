@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -16,20 +15,7 @@ import (
 
 // python starts aiocoap in a role, and returns what it says after "ready".
 func (s *suite) python(ctx context.Context, args ...string) (*interop.Process, string, error) {
-	args = append([]string{"-B", filepath.Join(s.dir, "peer.py")}, args...)
-	p, err := interop.Start(ctx, false, filepath.Join(s.dir, ".cache", "venv", "bin", "python"), args...)
-	if err != nil {
-		return nil, "", err
-	}
-	line, err := p.Line(ctx)
-	if err == nil && !strings.HasPrefix(line, "ready") {
-		err = errors.New("aiocoap says " + line)
-	}
-	if err != nil {
-		p.Stop()
-		return nil, "", err
-	}
-	return p, strings.TrimSpace(strings.TrimPrefix(line, "ready")), nil
+	return interop.StartPython(ctx, s.dir, args...)
 }
 
 // pythonServer starts aiocoap as server, and returns its address.
