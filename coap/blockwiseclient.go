@@ -32,10 +32,15 @@ func BlockwiseClient(next Doer, cfg BlockwiseConfig) Doer {
 	var seed [4]byte
 	_, _ = rand.Read(seed[:]) // never fails
 	c.tag.Store(uint64(binary.BigEndian.Uint32(seed[:])))
-	if o, ok := next.(Observer); ok {
-		return &blockwiseObserver{blockwiseClient: c, next: o}
+	o, ok := next.(Observer)
+	if !ok {
+		return c
 	}
-	return c
+	observer := &blockwiseObserver{blockwiseClient: c, next: o}
+	if o, ok := next.(observeCanceler); ok {
+		return &blockwiseCanceler{blockwiseObserver: observer, next: o}
+	}
+	return observer
 }
 
 // oscoreOverhead is by how much protection makes a block longer. Such a
@@ -243,14 +248,24 @@ type blockwiseObserver struct {
 // Observe observes a resource; each notification is put together before it
 // is passed on, and dropped if it changes too fast for that.
 func (c *blockwiseObserver) Observe(ctx context.Context, r *Request, notify func(*Response)) error {
+	op := c.registration(r)
+	return c.next.Observe(ctx, op, c.puttingTogether(ctx, op, notify))
+}
+
+func (c *blockwiseObserver) registration(r *Request) *Request {
 	op := r.withoutBlocks()
 	if c.szx < 6 {
 		op.Options.SetBlock(Block2, Block{SZX: c.szx})
 	}
-	return c.next.Observe(ctx, op, func(first *Response) {
+	return op
+}
+
+// puttingTogether passes whole notifications on.
+func (c *blockwiseObserver) puttingTogether(ctx context.Context, op *Request, notify func(*Response)) func(*Response) {
+	return func(first *Response) {
 		whole, err := c.complete(ctx, op, first)
 		if err == nil {
 			notify(whole)
 		}
-	})
+	}
 }

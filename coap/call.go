@@ -189,7 +189,7 @@ func (c *call) transmitted(t *transmission, how outcome, now time.Duration) {
 	}
 	switch how {
 	case acknowledged:
-		if !c.finished && (c.notes == nil || !c.notes.registered) {
+		if !c.finished && (c.notes == nil || !c.notes.registered && !c.notes.canceled) {
 			c.e.setTimer(&c.timer, now+c.e.cfg.ResponseTimeout)
 		}
 	case rejected:
@@ -287,8 +287,10 @@ func (c *call) receive(m *message, peer netip.AddrPort, now time.Duration) bool 
 	if bad != 0 {
 		return false
 	}
-	c.stopSending(now)
 	resp := &Response{Code: m.code, Options: m.options[:n].Clone(), RemoteAddr: peer}
+	if c.notes == nil || !c.notes.underWay(resp) {
+		c.stopSending(now)
+	}
 	if len(m.payload) > 0 {
 		resp.Payload = append([]byte(nil), m.payload...)
 	}

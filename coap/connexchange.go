@@ -68,7 +68,8 @@ func (x *connExchange) precheck(r *Request) *Response {
 	x.c.mu.Lock()
 	old := x.c.observations[x.token]
 	x.c.mu.Unlock()
-	if v == 1 && old != nil {
+	// Inside OSCORE the inner option counts (RFC 8613, Section 4.1.3.5).
+	if v == 1 && old != nil && !r.Options.Has(OSCORE) {
 		old.end()
 	}
 	return nil

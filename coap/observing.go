@@ -19,6 +19,7 @@ const maxNotes = 64
 type notes struct {
 	group      bool
 	registered bool
+	canceled   bool // the caller's cancellation waits for its answer
 	queue      []*Response
 	signal     chan struct{}
 	err        error
@@ -45,6 +46,8 @@ func (n *notes) receive(c *call, resp *Response, now time.Duration) {
 	sequence, ok := resp.Options.Uint(Observe)
 	switch {
 	case n.group:
+	case n.underWay(resp):
+		return
 	case !ok || !resp.Code.IsSuccess():
 		n.registered = false
 		c.finish(result{resp: resp})
@@ -71,6 +74,12 @@ func (n *notes) receive(c *call, resp *Response, now time.Duration) {
 	n.wake(nil)
 }
 
+// underWay reports whether a response to a call whose cancellation was sent is
+// a notification that the server had sent before.
+func (n *notes) underWay(resp *Response) bool {
+	return n.canceled && resp.Code.IsSuccess() && resp.Options.Has(Observe)
+}
+
 // newer reports whether a notification was sent after the freshest so far
 // (RFC 7641, Section 3.4).
 func newer(v1, v2 uint32, t1, t2 time.Duration) bool {
@@ -84,12 +93,17 @@ func newer(v1, v2 uint32, t1, t2 time.Duration) bool {
 // returns ErrTimeout, and who protected the request observes anew. When ctx
 // is done it deregisters.
 func (e *Endpoint) Observe(ctx context.Context, r *Request, notify func(*Response)) error {
+	return e.observeCancel(ctx, r, notify, nil)
+}
+
+// observeCancel is Observe and, with cancel, Client.ObserveCancel.
+func (e *Endpoint) observeCancel(ctx context.Context, r *Request, notify func(*Response), cancel func() *Request) error {
 	reg := *r
 	reg.reply = Response{}
 	reg.Options = append(make(Options, 0, len(r.Options)+2), r.Options...)
 	reg.Options.SetUint(Observe, 0)
 	for {
-		resp, err := e.observe(ctx, &reg, notify)
+		resp, err := e.observe(ctx, &reg, notify, cancel)
 		if err != nil || resp == nil {
 			return err
 		}
@@ -104,7 +118,7 @@ func (e *Endpoint) Observe(ctx context.Context, r *Request, notify func(*Respons
 
 // observe runs one observation. The response it returns is the last, which is
 // no notification; nil if ctx was done.
-func (e *Endpoint) observe(ctx context.Context, reg *Request, notify func(*Response)) (*Response, error) {
+func (e *Endpoint) observe(ctx context.Context, reg *Request, notify func(*Response), cancel func() *Request) (*Response, error) {
 	n := newNotes()
 	c, err := e.newCall(reg, n)
 	if err != nil {
@@ -120,7 +134,7 @@ func (e *Endpoint) observe(ctx context.Context, reg *Request, notify func(*Respo
 			_ = c.drain(notify)
 			return res.resp, res.err
 		case <-ctx.Done():
-			if c.deregister() {
+			if cancel != nil && c.cancelBy(cancel) || cancel == nil && c.deregister() {
 				return nil, nil
 			}
 			return nil, context.Cause(ctx)

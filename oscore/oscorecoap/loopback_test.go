@@ -52,27 +52,9 @@ var transports = map[string]transport{
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = e.Close() })
-			return toServer{e, addr}
+			return e.Client(addr)
 		},
 	},
-}
-
-// toServer sends everything to one address.
-type toServer struct {
-	*coap.Endpoint
-	addr netip.AddrPort
-}
-
-func (s toServer) Do(ctx context.Context, r *coap.Request) (*coap.Response, error) {
-	r = r.Clone()
-	r.RemoteAddr = s.addr
-	return s.Endpoint.Do(ctx, r)
-}
-
-func (s toServer) Observe(ctx context.Context, r *coap.Request, notify func(*coap.Response)) error {
-	r = r.Clone()
-	r.RemoteAddr = s.addr
-	return s.Endpoint.Observe(ctx, r, notify)
 }
 
 func serveUDP(t *testing.T, serve func(context.Context, *net.UDPConn) error) netip.AddrPort {
