@@ -22,14 +22,15 @@ import (
 // answer from another address than the one asked, unless the packet
 // information is passed on as here.
 type udpConn struct {
-	conn  *net.UDPConn
-	raw   syscall.RawConn
-	v6    bool      // the socket's family
-	bound bool      // to one address: nothing to learn about the local one
-	zones sync.Map  // of link-local scopes, uint32 -> string
-	rx    mmsgs     // used by the reader only
-	tx    mmsgs     // used by the reader only
-	one   sync.Pool // of *mmsgs, for write
+	conn   *net.UDPConn
+	raw    syscall.RawConn
+	v6     bool       // the socket's family
+	bound  netip.Addr // the one address it is bound to; zero if to all
+	trains bool       // the system cuts a train; used by the reader only
+	zones  sync.Map   // of link-local scopes, uint32 -> string
+	rx     mmsgs      // used by the reader only
+	tx     mmsgs      // used by the reader only
+	one    sync.Pool  // of *mmsgs, for write
 }
 
 // mmsghdr is struct mmsghdr of recvmmsg(2) on 64-bit systems.
@@ -51,6 +52,7 @@ type mmsgs struct {
 	iovs    []unix.Iovec
 	names   [][nameSize]byte
 	control [][controlSize]byte
+	lengths []int // of the trains to be sent, see gather
 
 	call  func(fd uintptr) bool // made once, so that a call allocates nothing
 	count int
@@ -61,6 +63,7 @@ type mmsgs struct {
 func (m *mmsgs) init(n int, trap uintptr) {
 	m.hdrs, m.iovs = make([]mmsghdr, n), make([]unix.Iovec, n)
 	m.names, m.control = make([][nameSize]byte, n), make([][controlSize]byte, n)
+	m.lengths = make([]int, n)
 	m.call = func(fd uintptr) bool {
 		r, _, errno := unix.Syscall6(trap, fd, uintptr(unsafe.Pointer(&m.hdrs[0])), uintptr(m.count), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
@@ -96,15 +99,20 @@ func newBatchConn(conn net.PacketConn) (batchConn, error) {
 			inner = err
 			return
 		}
-		switch a := sa.(type) {
+		var a netip.Addr
+		switch sa := sa.(type) {
 		case *unix.SockaddrInet6:
-			c.v6, c.bound = true, a.Addr != [16]byte{}
-			inner = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1) // for mapped addresses
+			c.v6, a = true, netip.AddrFrom16(sa.Addr).Unmap()
 		case *unix.SockaddrInet4:
-			c.bound = a.Addr != [4]byte{}
-			inner = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+			a = netip.AddrFrom4(sa.Addr)
 		}
+		if !a.IsUnspecified() {
+			c.bound = a
+		} else {
+			inner = c.askPacketInfo(int(fd))
+		}
+		_, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+		c.trains = err == nil
 		// A burst is kept while the handlers work; the system may grant less.
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20)
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<20)
@@ -122,6 +130,15 @@ func newBatchConn(conn net.PacketConn) (batchConn, error) {
 	return c, nil
 }
 
+// askPacketInfo asks for the address each datagram was sent to.
+func (c *udpConn) askPacketInfo(fd int) error {
+	v4 := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1) // of an IPv6 socket: for mapped addresses
+	if c.v6 {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	}
+	return v4
+}
+
 func (c *udpConn) read(ds []datagram) (int, error) {
 	m := &c.rx
 	for i := range ds {
@@ -130,8 +147,10 @@ func (c *udpConn) read(ds []datagram) (int, error) {
 		h := &m.hdrs[i].hdr
 		h.Name, h.Namelen = &m.names[i][0], nameSize
 		h.Iov, h.Iovlen = &m.iovs[i], 1
-		h.Control = &m.control[i][0]
-		h.SetControllen(controlSize)
+		if !c.bound.IsValid() {
+			h.Control = &m.control[i][0]
+			h.SetControllen(controlSize)
+		}
 	}
 	m.count = len(ds)
 	if err := c.raw.Read(m.call); err != nil {
@@ -143,7 +162,10 @@ func (c *udpConn) read(ds []datagram) (int, error) {
 		d.truncated = h.hdr.Flags&unix.MSG_TRUNC != 0
 		d.buf = d.buf[:min(len(d.buf), int(h.n))]
 		d.peer = c.decodeName(&m.names[i])
-		d.local = decodePacketInfo(m.control[i][:min(controlSize, int(h.hdr.Controllen))])
+		d.local = c.bound
+		if !c.bound.IsValid() {
+			d.local = decodePacketInfo(m.control[i][:min(controlSize, int(h.hdr.Controllen))])
+		}
 	}
 	return m.done, m.err
 }
@@ -188,106 +210,6 @@ func decodePacketInfo(b []byte) netip.Addr {
 		b = b[min(len(b), (n+7)&^7):]
 	}
 	return netip.Addr{}
-}
-
-// fill prepares datagram i of a call that sends.
-func (c *udpConn) fill(m *mmsgs, i int, d *datagram) {
-	m.iovs[i].Base = unsafe.SliceData(d.buf)
-	m.iovs[i].SetLen(len(d.buf))
-	h := &m.hdrs[i].hdr
-	*h = unix.Msghdr{Name: &m.names[i][0], Iov: &m.iovs[i], Iovlen: 1}
-	name := &m.names[i]
-	if c.v6 {
-		h.Namelen = unix.SizeofSockaddrInet6
-		binary.NativeEndian.PutUint16(name[:], unix.AF_INET6)
-		binary.NativeEndian.PutUint32(name[4:], 0)
-		a := d.peer.Addr().As16()
-		copy(name[8:], a[:])
-		binary.NativeEndian.PutUint32(name[24:], scopeOf(d.peer.Addr()))
-	} else {
-		h.Namelen = unix.SizeofSockaddrInet4
-		binary.NativeEndian.PutUint16(name[:], unix.AF_INET)
-		a := d.peer.Addr().Unmap().As4()
-		copy(name[4:], a[:])
-		clear(name[8:16])
-	}
-	binary.BigEndian.PutUint16(name[2:], d.peer.Port())
-	if !c.bound && d.local.IsValid() && !d.local.IsMulticast() {
-		h.Control = &m.control[i][0]
-		h.SetControllen(encodePacketInfo(m.control[i][:], d.local))
-	}
-}
-
-func scopeOf(a netip.Addr) uint32 {
-	zone := a.Zone()
-	if zone == "" {
-		return 0
-	}
-	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(n)
-	}
-	if i, err := net.InterfaceByName(zone); err == nil {
-		return uint32(i.Index)
-	}
-	return 0
-}
-
-// encodePacketInfo asks that a datagram leaves from an address.
-func encodePacketInfo(b []byte, local netip.Addr) int {
-	clear(b)
-	size, level, typ := unix.SizeofInet4Pktinfo, uint32(unix.IPPROTO_IP), uint32(unix.IP_PKTINFO)
-	if local.Is6() {
-		size, level, typ = unix.SizeofInet6Pktinfo, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
-	}
-	binary.NativeEndian.PutUint64(b, uint64(unix.SizeofCmsghdr+size))
-	binary.NativeEndian.PutUint32(b[8:], level)
-	binary.NativeEndian.PutUint32(b[12:], typ)
-	data := b[unix.SizeofCmsghdr:]
-	if local.Is6() {
-		a := local.As16()
-		copy(data, a[:])
-	} else {
-		a := local.As4()
-		copy(data[4:], a[:]) // ipi_spec_dst
-	}
-	return (unix.SizeofCmsghdr + size + 7) &^ 7
-}
-
-// writeBatch sends ds in as few calls as possible. A datagram the system
-// refuses is left out, as if the network had lost it.
-func (c *udpConn) writeBatch(ds []datagram) error {
-	return c.send(&c.tx, ds)
-}
-
-func (c *udpConn) write(d datagram) error {
-	if !c.v6 && !d.peer.Addr().Unmap().Is4() {
-		return errAddress
-	}
-	m := c.one.Get().(*mmsgs)
-	defer c.one.Put(m)
-	return c.send(m, []datagram{d})
-}
-
-func (c *udpConn) send(m *mmsgs, ds []datagram) error {
-	var first error
-	for len(ds) > 0 {
-		n := min(len(ds), len(m.hdrs))
-		for i := range n {
-			c.fill(m, i, &ds[i])
-		}
-		m.count = n
-		if err := c.raw.Write(m.call); err != nil {
-			return err
-		}
-		if m.err != nil {
-			if first == nil {
-				first = m.err
-			}
-			m.done = max(m.done, 1)
-		}
-		ds = ds[m.done:]
-	}
-	return first
 }
 
 // listenPackets opens n sockets on one address, between which the system
