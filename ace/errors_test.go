@@ -51,6 +51,7 @@ func TestCodePoints(t *testing.T) {
 		"mqtt_tls":             {int64(ProfileMQTTTLS), 3},
 		"4.00":                 {int64(BadRequest), 0x80},
 		"4.01":                 {int64(Unauthorized), 0x81},
+		"4.03":                 {int64(Forbidden), 0x83},
 		"5.00":                 {int64(InternalServerError), 0xa0},
 	} {
 		if c[0] != c[1] {

@@ -3,7 +3,8 @@ package ace
 import "github.com/ostiary/ostiary/internal/cborseq"
 
 // An IntrospectionRequest is what an RS sends to the introspection endpoint (RFC
-// 9200, Section 5.9.1). A token_type_hint is ignored.
+// 9200, Section 5.9.1). A token_type_hint, a number or a text, is ignored (RFC 7662,
+// Section 2.1).
 type IntrospectionRequest struct {
 	Token    []byte // token; always there
 	ClientID string // client_id
@@ -21,6 +22,10 @@ func ParseIntrospectionRequest(b []byte) (*IntrospectionRequest, error) {
 			f.ok = f.readSized(&r.Token, 1, maxMessage)
 		case keyClientID:
 			f.ok = f.readText(&r.ClientID)
+		case keyTokenTypeHint:
+			hint := f
+			var code int64
+			f.ok = hint.readCodeOrText(&code) && f.keep(&r.others)
 		default:
 			f.ok = f.keep(&r.others)
 		}

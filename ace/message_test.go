@@ -130,6 +130,14 @@ func TestMembers(t *testing.T) {
 			&AuthzInfoResponse{Nonce2: []byte{1, 2, 3, 4, 5, 6, 7, 8}, ServerRecipientID: []byte{0, 0}},
 		},
 		{"IntrospectionRequest", "all members", "a2" + "0b4101" + "18186163", &IntrospectionRequest{Token: []byte{1}, ClientID: "c"}},
+		{
+			"IntrospectionRequest", "token_type_hint as a number", "a2" + "0b4101" + "182102",
+			&IntrospectionRequest{Token: []byte{1}, others: []other{{key: 33, pair: []byte{0x18, 0x21, 0x02}}}},
+		},
+		{
+			"IntrospectionRequest", "token_type_hint as a text", "a2" + "0b4101" + "182163706f70",
+			&IntrospectionRequest{Token: []byte{1}, others: []other{{key: 33, pair: []byte{0x18, 0x21, 0x63, 'p', 'o', 'p'}}}},
+		},
 		{"IntrospectionResponse", "inactive", "a1" + "0af4", &IntrospectionResponse{}},
 		{
 			"IntrospectionResponse", "members between and behind the claims", "a7" + "016169" + "0af5" + "18186163" + "182202" + "18236175" + "182602" + "182805",
@@ -245,7 +253,7 @@ func TestMalformed(t *testing.T) {
 		"AuthzInfoRequest":  {"a0", "a1016161", "a10140", "a101f6", "a201410118286161", "a2014101182840", "a201410118284701020304050607", "a20141011828" + "5841" + strings.Repeat("aa", 65), "a2014101182b6161", "a2014101182b480102030405060708", "a2014101182b01"},
 		"AuthzInfoResponse": {"a0", "a1182a480102030405060708", "a1182c40", "a2182a4701020304050607182c40", "a2182a480102030405060708182c480102030405060708", "a2182a480102030405060708182cf6"},
 		"IntrospectionRequest": {
-			"a0", "a10b6161", "a10b40", "a20b4101181801",
+			"a0", "a10b6161", "a10b40", "a20b4101181801", "a20b4101182100", "a20b41011821f6", "a20b410118214102", "a20b4101182180",
 		},
 		"IntrospectionResponse": {"a0", "a10a01", "a10af6", "a20af50101", "a20af5182200"},
 		"Claims": {

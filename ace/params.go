@@ -101,9 +101,10 @@ const (
 	ProfileMQTTTLS    Profile = 3
 )
 
-// The CoAP response codes that an [Error] carries (RFC 7252, Section 12.1.2).
+// The CoAP response codes that errors carry (RFC 7252, Section 12.1.2).
 const (
 	BadRequest          uint8 = 0x80 // 4.00
 	Unauthorized        uint8 = 0x81 // 4.01
+	Forbidden           uint8 = 0x83 // 4.03
 	InternalServerError uint8 = 0xa0 // 5.00
 )

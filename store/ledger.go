@@ -202,6 +202,18 @@ func (s *Store) LiveToken(ctx context.Context, client, rs string, keyID []byte, 
 	return as.Issued{}, as.ErrNotLive
 }
 
+// LiveTokenByHash implements [as.Ledger].
+func (s *Store) LiveTokenByHash(ctx context.Context, hash []byte, now time.Time) (as.Issued, error) {
+	_, i, err := scanToken(s.readers.QueryRowContext(ctx, selectTokens+" WHERE hash = $1 AND ended = 0 AND expires > $2", notNil(hash), now.Unix()).Scan)
+	switch {
+	case err == nil:
+		return i, nil
+	case errors.Is(err, sql.ErrNoRows):
+		return as.Issued{}, as.ErrNotLive
+	}
+	return as.Issued{}, fmt.Errorf("store: look for token: %w", err)
+}
+
 // LastIssued implements [as.Ledger].
 func (s *Store) LastIssued(ctx context.Context) (time.Time, error) {
 	var last sql.NullInt64

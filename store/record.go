@@ -84,6 +84,8 @@ type serverRecord struct {
 	Claims    claimRecord `cbor:"12,keyasint"`
 	Token     tokenRecord `cbor:"13,keyasint"`
 	Audiences []string    `cbor:"14,keyasint,omitempty"`
+
+	Introspection uint8 `cbor:"15,keyasint,omitempty"`
 }
 
 type claimRecord struct {
@@ -113,6 +115,7 @@ func encodeServer(s ResourceServer) ([]byte, error) {
 		Profiles: integers(s.Profiles), Curves: integers(s.Curves), Lifetime: int64(s.Lifetime),
 		ExpiresIn: s.ExpiresIn, ContextID: s.ContextID, AEAD: int64(s.AEAD), HKDF: int64(s.HKDF),
 		Scopes: uint8(s.Scopes), MaxScope: s.MaxScope, MaxToken: s.MaxToken, Claims: claimRecord(s.Claims), Audiences: s.Audiences,
+		Introspection: uint8(s.Introspection),
 	}
 	if s.Key != nil {
 		r.Key = s.Key.Append(nil)
@@ -139,6 +142,7 @@ func decodeServer(name string, b []byte) (ResourceServer, error) {
 		Lifetime: time.Duration(r.Lifetime), ExpiresIn: r.ExpiresIn, ContextID: r.ContextID,
 		AEAD: cose.Algorithm(r.AEAD), HKDF: cose.Algorithm(r.HKDF),
 		Scopes: as.ScopeForm(r.Scopes), MaxScope: r.MaxScope, MaxToken: r.MaxToken, Claims: as.ClaimSet(r.Claims),
+		Introspection: as.Introspection(r.Introspection),
 	}
 	var err error
 	if len(r.Key) > 0 {

@@ -47,6 +47,7 @@ func fullServer(t *testing.T) ResourceServer {
 			Lifetime: 90 * time.Minute, ExpiresIn: true, ContextID: true, AEAD: cose.AES_CCM_16_64_128, HKDF: cose.HMAC256_256,
 			Scopes: as.AIFScope, MaxScope: 64, MaxToken: 256,
 			Claims: as.ClaimSet{NoIssuer: true, NoAudience: true, NoIssuedAt: true, NoCTI: true, Subject: true, Profile: true},
+			Introspection: as.WithClaims,
 		},
 		Token: ace.TokenKeyConfig{
 			Issuer: "as", ID: []byte("kid"), Algorithm: cose.AES_CCM_16_64_128, Secret: secret.Bytes(topSecret),

@@ -1,6 +1,6 @@
-// Package as is the authorization server of ACE-OAuth: its token endpoint as a
-// function of bytes (RFC 9200, Section 5.8; RFC 9203, Section 3), for the grant
-// type client_credentials.
+// Package as is the authorization server of ACE-OAuth: its token endpoint and its
+// introspection endpoint as functions of bytes (RFC 9200, Sections 5.8 and 5.9; RFC
+// 9203, Section 3), for the grant type client_credentials.
 //
 //	who, payload --> client, request      invalid_client, unauthorized_client,
 //	                                      invalid_request, unsupported_grant_type
@@ -11,7 +11,10 @@
 //	             --> Ledger.Record        5.00, and no token leaves
 //	payload      <-- answer
 //
-// The caller has authenticated the client, over a channel that is encrypted,
+// At introspection an RS asks about a token: what the ledger knows as live and for
+// this RS, and what the RS's key opens, is active.
+//
+// The caller has authenticated the client or RS, over a channel that is encrypted,
 // protected against replay, and binds answers to requests (RFC 9200, Section
 // 6.5).
 package as

@@ -42,6 +42,10 @@ type Ledger interface {
 	// the key keyID, and that is live at now; or ErrNotLive.
 	LiveToken(ctx context.Context, client, rs string, keyID []byte, now time.Time) (Issued, error)
 
+	// LiveTokenByHash gives the token with that token hash, if it is live at now; or
+	// ErrNotLive.
+	LiveTokenByHash(ctx context.Context, hash []byte, now time.Time) (Issued, error)
+
 	// LastIssued is the latest IssuedAt of all tokens that were ever recorded,
 	// the zero time if there are none.
 	LastIssued(ctx context.Context) (time.Time, error)

@@ -30,7 +30,7 @@ type ResourceServers interface {
 
 // A Client is what the AS knows of a client. The caller does not change it.
 type Client struct {
-	Name      string        // as the secure channel authenticates it; also its client_id
+	Name      string        // as the secure channel authenticates it, does not begin with NUL; also its client_id
 	Suspended bool          // known, but gets no tokens
 	Groups    []string      // groups that policies may name
 	Profiles  []ace.Profile // that it can use, by falling preference
@@ -58,6 +58,8 @@ type ResourceServer struct {
 	MaxScope int       // bytes of a scope; 0: no limit
 	MaxToken int       // bytes of a token; 0: no limit
 	Claims   ClaimSet  // optional claims of its tokens
+
+	Introspection Introspection // what it learns at the introspection endpoint
 }
 
 // A ScopeForm says which scopes an RS understands.

@@ -34,7 +34,7 @@ type Config struct {
 // maxLifetime keeps dates and numbers of seconds in their ranges.
 const maxLifetime = 100 * 365 * 24 * time.Hour
 
-// A Server is the token endpoint. It is safe for concurrent use.
+// A Server is the token endpoint and the introspection endpoint. It is safe for concurrent use.
 type Server struct {
 	config  Config
 	clock   clock
@@ -70,7 +70,8 @@ func validLifetime(d time.Duration) bool {
 
 // Token answers a request to the token endpoint (RFC 9200, Section 5.8): payload
 // is its application/ace+cbor payload, and client the name that the channel has
-// authenticated, "" for nobody. The answer is the payload of a 2.01, with the
+// authenticated, "" for nobody; an RS, called by its [ResourceServerSubject], gets
+// nothing. The answer is the payload of a 2.01, with the
 // client's key in clear. An error is an *Error, which ErrorResponse turns into
 // the answer. Token keeps nothing of payload.
 //
@@ -114,6 +115,9 @@ func (s *Server) Token(ctx context.Context, client string, payload []byte) ([]by
 func (s *Server) client(ctx context.Context, name string) (Client, error) {
 	if name == "" {
 		return Client{}, refused(ace.InvalidClient, "RFC 9200, Section 5.8", "nobody is authenticated")
+	}
+	if rs, ok := ResourceServerName(name); ok {
+		return Client{}, s.noClient(ctx, rs)
 	}
 	c, err := s.config.Clients.Client(ctx, name)
 	switch {

@@ -106,6 +106,21 @@ func (l *Ledger) LiveToken(ctx context.Context, client, rs string, keyID []byte,
 	return as.Issued{}, as.ErrNotLive
 }
 
+// LiveTokenByHash implements as.Ledger.
+func (l *Ledger) LiveTokenByHash(ctx context.Context, hash []byte, now time.Time) (as.Issued, error) {
+	if err := l.fail(ctx, "LiveTokenByHash"); err != nil {
+		return as.Issued{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.tokens {
+		if bytes.Equal(e.Hash, hash) && !e.superseded && e.Expires.After(now) {
+			return e.Issued, nil
+		}
+	}
+	return as.Issued{}, as.ErrNotLive
+}
+
 // LastIssued implements as.Ledger.
 func (l *Ledger) LastIssued(ctx context.Context) (time.Time, error) {
 	if err := l.fail(ctx, "LastIssued"); err != nil {

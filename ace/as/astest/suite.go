@@ -1,6 +1,7 @@
 package astest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"reflect"
@@ -42,6 +43,7 @@ func TestLedger(t *testing.T, open func(t *testing.T) as.Ledger) {
 		"Superseded":         testSuperseded,
 		"SupersedeRace":      testSupersedeRace,
 		"Servers":            testServers,
+		"ByHash":             testByHash,
 		"LastIssued":         testLastIssued,
 		"Cancelled":          testCancelled,
 	} {
@@ -69,6 +71,8 @@ func TestLedgerDurable(t *testing.T, open func(t *testing.T, dir string) as.Ledg
 		t.Errorf("NextSequence of an RS after the restart = %d, want more than %d", got, exi)
 	}
 	want(t, l, "k1", start, token(2, as.SameKey, "k1"))
+	noHash(t, l, old, start)
+	byHash(t, l, token(2, as.SameKey, "k1"), start)
 	if err := l.Record(t.Context(), old); !errors.Is(err, as.ErrDuplicate) {
 		t.Errorf("Record of a superseded CTI after the restart: %v, want ErrDuplicate", err)
 	}
@@ -283,6 +287,47 @@ func testServers(t *testing.T, l as.Ledger) {
 		t.Errorf("LiveToken at the second RS = %+v, %v, want %+v", got, err, i)
 	}
 	notLive(t, l, "c", "rs,rs2", "thumbprint", start)
+}
+
+// testByHash: a token is found by its whole hash, while it is live.
+func testByHash(t *testing.T, l as.Ledger) {
+	old, group := token(1, as.NewKey, "k1"), token(2, as.ClientKey, "thumbprint")
+	group.Servers = []string{"rs", "rs2"}
+	record(t, l, old)
+	record(t, l, group)
+	byHash(t, l, old, start)
+	byHash(t, l, group, start)
+	byHash(t, l, old, old.Expires.Add(-time.Second))
+	for name, hash := range map[string][]byte{"nil": nil, "shorter": old.Hash[:32], "longer": append(bytes.Clone(old.Hash), 0), "other": token(3, 0, "").Hash} {
+		if got, err := l.LiveTokenByHash(t.Context(), hash, start); !errors.Is(err, as.ErrNotLive) {
+			t.Errorf("LiveTokenByHash of a hash that is %s = %x, %v, want ErrNotLive", name, got.CTI, err)
+		}
+	}
+	noHash(t, l, old, old.Expires)
+	record(t, l, token(4, as.SameKey, "k1"))
+	noHash(t, l, old, start)
+	byHash(t, l, token(4, as.SameKey, "k1"), start)
+	byHash(t, l, group, start)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.LiveTokenByHash(ctx, group.Hash, start); err == nil || errors.Is(err, as.ErrNotLive) {
+		t.Errorf("LiveTokenByHash under a cancelled context: %v, want the context's error", err)
+	}
+}
+
+func byHash(t *testing.T, l as.Ledger, want as.Issued, now time.Time) {
+	t.Helper()
+	got, err := l.LiveTokenByHash(t.Context(), want.Hash, now)
+	if err != nil || !reflect.DeepEqual(utc(got), want) {
+		t.Errorf("LiveTokenByHash = %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func noHash(t *testing.T, l as.Ledger, token as.Issued, now time.Time) {
+	t.Helper()
+	if got, err := l.LiveTokenByHash(t.Context(), token.Hash, now); !errors.Is(err, as.ErrNotLive) {
+		t.Errorf("LiveTokenByHash = %x, %v, want ErrNotLive", got.CTI, err)
+	}
 }
 
 func testLastIssued(t *testing.T, l as.Ledger) {
