@@ -98,10 +98,10 @@ type Introspector struct {
 	Ask func(token []byte) (*ace.IntrospectionResponse, error)
 }
 
-// Removed is a token that has left the table.
+// Removed is a token, or a standing right, that has left the table.
 type Removed struct {
 	Subject string
-	Token   *Token
+	Token   *Token // nil for a standing right
 	Reason  Reason
 }
 

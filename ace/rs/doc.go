@@ -17,6 +17,9 @@
 // verifies, and until then it takes nothing from anybody. Then it replaces the
 // client's former token: there is one for each client (RFC 9203, Section 7).
 //
+// Beside the tokens stand the rights that the owner of the RS gives without one,
+// see [Standing].
+//
 // A subject names one security association, not one client. The package knows no
 // security protocol: package oscoreprofile makes the associations of RFC 9203 and
 // has the authz-info endpoint.

@@ -64,10 +64,13 @@ func (t *Tokens) removeIf(why Reason, condition func(*row) bool) (n int) {
 	return len(list)
 }
 
-// Remove takes out the token of a subject, because its association has ended (for
-// OSCORE, when sequence numbers run out) or should end. It reports whether there
-// was one.
+// Remove takes out the token or the standing right of a subject, because its
+// association has ended (for OSCORE, when sequence numbers run out) or should end.
+// It reports whether there was one.
 func (t *Tokens) Remove(subject string) bool {
+	if t.removeStanding(subject) {
+		return true
+	}
 	t.mu.Lock()
 	var list []removal
 	if r := t.rows[subject]; r != nil {

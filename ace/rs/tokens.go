@@ -23,6 +23,7 @@ type Tokens struct {
 	rows        map[string]*row          // by subject
 	related     map[string]map[*row]bool // by relation
 	unconfirmed *list.List               // of *row, the oldest first
+	standing    map[string]*standing     // by subject; none is a row
 	numbers     uint64
 }
 
@@ -38,6 +39,7 @@ func New(cfg Config) (*Tokens, error) {
 		rows:        map[string]*row{},
 		related:     map[string]map[*row]bool{},
 		unconfirmed: list.New(),
+		standing:    map[string]*standing{},
 	}
 	for _, k := range cfg.Keys {
 		t.keys[string(k.ID())] = append(t.keys[string(k.ID())], k)
@@ -73,7 +75,7 @@ func (t *Tokens) Add(e Entry, now time.Time) error {
 func (t *Tokens) add(r *row, now time.Time) (evicted []removal, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.rows[r.subject] != nil {
+	if t.has(r.subject) {
 		return nil, ErrSubject
 	}
 	if err := t.admit(r.token, r.client, r.profile, now); err != nil {
@@ -168,11 +170,12 @@ func (t *Tokens) victim(client string) *row {
 	return nil
 }
 
-// Contains reports whether the subject has a token, valid or not, confirmed or not.
+// Contains reports whether the subject has a token, valid or not, confirmed or not,
+// or a standing right.
 func (t *Tokens) Contains(subject string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.rows[subject] != nil
+	return t.has(subject)
 }
 
 // Stats counts the tokens of the table.
