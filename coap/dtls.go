@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"github.com/pion/dtls/v3"
 )
@@ -17,13 +16,6 @@ type PSKIdentity string
 
 // Subject returns "psk:" and the identity.
 func (i PSKIdentity) Subject() string { return "psk:" + string(i) }
-
-const (
-	// maxSessions bounds the DTLS sessions of an endpoint, and sessionIdle is
-	// how long one may be silent.
-	maxSessions = 65536
-	sessionIdle = 24 * time.Hour
-)
 
 // ListenDTLS returns an endpoint that serves CoAP over DTLS (RFC 7252, Section
 // 9.1) on a local address such as ":5684", with pre-shared keys or
@@ -40,14 +32,7 @@ func ListenDTLS(address string, config *dtls.Config, cfg Config) (*Endpoint, err
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := newSessions(l.Addr(), sessionIdle)
-	s.stop = func() { _ = l.Close() }
-	e, err := s.endpoint(cfg)
-	if err != nil {
-		return nil, err
-	}
-	s.wait.Go(func() { s.accept(l, maxSessions, handshakeDTLS) })
-	return e, nil
+	return listenSessions(l, handshakeDTLS, cfg)
 }
 
 var errNotDTLS = errors.New("coap: not a DTLS session")
@@ -84,7 +69,8 @@ func dtlsIdentity(state dtls.State) (Identity, error) {
 
 // DialDTLS connects to a CoAP server over DTLS, such as "[2001:db8::1]:5684",
 // and returns a client with an endpoint of its own, which also serves the
-// Handler of cfg to the other side. The caller closes it.
+// Handler of cfg to the other side. The caller closes it. When the session ends,
+// so does the endpoint: see Endpoint.Done.
 func DialDTLS(ctx context.Context, address string, config *dtls.Config, cfg Config) (*Client, error) {
 	remote, err := net.ResolveUDPAddr("udp", address)
 	if err != nil {
@@ -99,13 +85,5 @@ func DialDTLS(ctx context.Context, address string, config *dtls.Config, cfg Conf
 		_ = conn.Close()
 		return nil, err
 	}
-	s := newSessions(conn.LocalAddr(), sessionIdle)
-	e, err := s.endpoint(cfg)
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	c := e.Client(s.add(conn, identity))
-	c.owned = true
-	return c, nil
+	return dialSession(conn, identity, cfg)
 }

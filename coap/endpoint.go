@@ -109,6 +109,17 @@ func (e *Endpoint) LocalAddr() netip.AddrPort {
 // requests end, and nothing more is sent. It waits for its goroutines, and so
 // for a handler that runs in one of them. See Shutdown for the gentle way.
 func (e *Endpoint) Close() error {
+	err := e.end()
+	e.wait.Wait()
+	return err
+}
+
+// Done is closed when the endpoint has ended: by Close, or because its socket
+// was closed under it.
+func (e *Endpoint) Done() <-chan struct{} { return e.ctx.Done() }
+
+// end is Close without the wait.
+func (e *Endpoint) end() error {
 	e.mu.Lock()
 	again := e.closed
 	e.closed = true
@@ -119,7 +130,6 @@ func (e *Endpoint) Close() error {
 	e.outstanding = 0
 	e.mu.Unlock()
 	if again {
-		e.wait.Wait()
 		return nil
 	}
 	e.cancel()
@@ -127,7 +137,6 @@ func (e *Endpoint) Close() error {
 	for _, l := range e.lanes {
 		err = errors.Join(err, l.socket.Close())
 	}
-	e.wait.Wait()
 	return err
 }
 

@@ -51,7 +51,10 @@ func (l *lane) run() {
 		}
 		n, err := l.conn.read(l.in)
 		if err != nil {
-			if l.e.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+			if errors.Is(err, net.ErrClosed) {
+				_ = l.e.end() // closed under it, or by it
+			}
+			if l.e.ctx.Err() != nil {
 				return
 			}
 			// An ICMP error on a datagram sent, or the like: it concerns one

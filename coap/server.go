@@ -2,6 +2,7 @@ package coap
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
 )
@@ -19,7 +20,8 @@ type Server struct {
 }
 
 // Serve serves on a socket, and takes it over, until ctx is done; it then
-// refuses new requests, lets those taken finish and returns nil.
+// refuses new requests, lets those taken finish and returns nil. When the socket
+// is closed under it, it returns an error that is net.ErrClosed.
 func (s *Server) Serve(ctx context.Context, conn net.PacketConn) error {
 	cfg := s.Config
 	cfg.Handler = s.Handler
@@ -42,7 +44,12 @@ func (s *Server) ListenAndServe(ctx context.Context, address string) error {
 }
 
 func (s *Server) serve(ctx context.Context, e *Endpoint) error {
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-e.Done():
+		_ = e.Close() // waits for its goroutines; the socket is closed already
+		return fmt.Errorf("serve: %w", net.ErrClosed)
+	}
 	timeout := s.DrainTimeout
 	if timeout == 0 {
 		timeout = 10 * time.Second

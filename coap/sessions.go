@@ -19,6 +19,7 @@ type sessions struct {
 	in     chan sessionDatagram
 	local  net.Addr
 	idle   time.Duration
+	single bool // a client's: the end of its session is that of the socket
 	done   chan struct{}
 	stop   func() // ends the listener
 	gone   func(peer netip.AddrPort)
@@ -28,6 +29,41 @@ type sessions struct {
 	mu   sync.RWMutex // guards what follows
 	next uint64
 	live map[netip.AddrPort]*session
+}
+
+const (
+	// maxSessions bounds the sessions of an endpoint, and sessionIdle is how
+	// long one may be silent: longer than an observer is between two signs of
+	// life (RFC 7641, Section 4.5).
+	maxSessions      = 65536
+	sessionIdle      = conInterval + time.Hour
+	handshakeTimeout = 30 * time.Second
+)
+
+// listenSessions returns an endpoint that serves the sessions of a listener.
+func listenSessions(l net.Listener, handshake func(context.Context, net.Conn) (Identity, error), cfg Config) (*Endpoint, error) {
+	s := newSessions(l.Addr(), sessionIdle)
+	s.stop = func() { _ = l.Close() }
+	e, err := s.endpoint(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.wait.Go(func() { s.accept(l, maxSessions, handshake) })
+	return e, nil
+}
+
+// dialSession returns a client over one session.
+func dialSession(conn net.Conn, identity Identity, cfg Config) (*Client, error) {
+	s := newSessions(conn.LocalAddr(), sessionIdle)
+	s.single = true
+	e, err := s.endpoint(cfg)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	c := e.Client(s.add(conn, identity))
+	c.owned = true
+	return c, nil
 }
 
 type session struct {
@@ -101,6 +137,9 @@ func (s *sessions) remove(peer netip.AddrPort) {
 		_ = x.conn.Close()
 		gone(peer)
 	}
+	if s.single {
+		s.end()
+	}
 }
 
 // identify returns who a session is with, and from where.
@@ -142,6 +181,12 @@ func (s *sessions) WriteTo(b []byte, addr net.Addr) (int, error) {
 
 // Close ends all sessions.
 func (s *sessions) Close() error {
+	s.end()
+	s.wait.Wait()
+	return nil
+}
+
+func (s *sessions) end() {
 	s.closed.Do(func() {
 		close(s.done)
 		s.stop()
@@ -151,8 +196,6 @@ func (s *sessions) Close() error {
 		}
 		s.mu.Unlock()
 	})
-	s.wait.Wait()
-	return nil
 }
 
 func (s *sessions) LocalAddr() net.Addr              { return s.local }
@@ -205,6 +248,7 @@ func (s *sessions) accept(l net.Listener, limit int, handshake func(context.Cont
 			default:
 			}
 			if errors.Is(err, net.ErrClosed) {
+				s.end() // under it, and the sessions' socket with it
 				return
 			}
 			pause(ctx, 10*time.Millisecond)
@@ -230,5 +274,3 @@ func (s *sessions) accept(l net.Listener, limit int, handshake func(context.Cont
 		})
 	}
 }
-
-const handshakeTimeout = 30 * time.Second

@@ -1,0 +1,7 @@
+package coap
+
+// What ListenDTLS and DialDTLS do beside DTLS.
+var (
+	ListenSessions = listenSessions
+	DialSession    = dialSession
+)
