@@ -1,6 +1,8 @@
 package acecoap
 
 import (
+	"context"
+
 	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/coap"
@@ -15,6 +17,12 @@ import (
 // each request with the client's name and the error, nil if a token was
 // issued; the error holds no secret. The handler is safe for concurrent use.
 func TokenEndpoint(s *as.Server, observe func(client string, err error)) coap.Handler {
+	return endpoint(s.Token, observe)
+}
+
+// endpoint makes a handler of an endpoint of the AS, which takes the subject that
+// the channel has authenticated and a payload.
+func endpoint(serve func(context.Context, string, []byte) ([]byte, error), observe func(string, error)) coap.Handler {
 	if observe == nil {
 		observe = func(string, error) {}
 	}
@@ -27,12 +35,12 @@ func TokenEndpoint(s *as.Server, observe func(client string, err error)) coap.Ha
 			_ = w.Respond(r.NewResponse(coap.UnsupportedContentFormat))
 			return
 		}
-		client := ""
+		subject := ""
 		if r.Identity != nil {
-			client = r.Identity.Subject()
+			subject = r.Identity.Subject()
 		}
-		payload, err := s.Token(r.Context(), client, r.Payload)
-		observe(client, err)
+		payload, err := serve(r.Context(), subject, r.Payload)
+		observe(subject, err)
 		response := r.NewResponse(coap.Created)
 		if err != nil {
 			var code uint8
