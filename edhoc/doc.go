@@ -23,7 +23,7 @@
 // An application that has to look into messages before and after they are verified
 // (draft-ietf-lake-edhoc-impl-cons, Section 5) does so between the steps: with the
 // Received value before, with the Verified value after. Refuse ends the handshake at
-// either place. What it learns and keeps of new credentials is its own policy.
+// either place. Package trust has the policies for new credentials.
 //
 // The package opens no socket and keeps no table of handshakes: bytes in, bytes
 // out. Dropping duplicates, timing out a handshake and correlating messages

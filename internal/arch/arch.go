@@ -110,6 +110,7 @@ var lattice = []struct {
 	{"idalloc", nil},
 	{"oscore", []string{"idalloc"}},
 	{"edhoc", []string{"idalloc", "edhoc"}},
+	{"edhoc/trust", []string{"edhoc", "idalloc"}},
 	{"edhoc/oscorekeys", []string{"edhoc", "oscore", "idalloc"}},
 	{"ace", []string{"idalloc"}},
 	{"policy", []string{"ace"}},
