@@ -1,6 +1,8 @@
 package acecoap
 
 import (
+	"maps"
+
 	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/oscoreprofile"
 	"github.com/ostiary/ostiary/ace/rs"
@@ -13,21 +15,20 @@ import (
 // (RFC 7252, Section 12.3).
 const noContentFormat = 65535
 
-// plain serves the requests without OSCORE: authz-info, what is public, and for
-// all else the AS Request Creation Hints (RFC 9200, Section 5.3).
+// plain serves the requests without OSCORE: authz-info, what has a handler for
+// them, what is public, and for all else the AS Request Creation Hints (RFC 9200, Section 5.3).
 func (s *ResourceServer) plain(app coap.Handler) coap.Handler {
-	public := map[string]bool{}
+	open := map[string]coap.Handler{}
 	for _, path := range s.cfg.Public {
-		public[path] = true
+		open[path] = app
 	}
-	upload := coap.Blockwise(coap.HandlerFunc(s.post), s.cfg.OSCORE.Blockwise)
+	maps.Copy(open, s.cfg.Clear)
+	open[AuthzInfoPath] = coap.Blockwise(s.upload(), s.cfg.OSCORE.Blockwise)
 	refuse := oscorecoap.Plain(nil)
 	return coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
-		switch path := r.Path(); {
-		case path == AuthzInfoPath:
-			upload.ServeCOAP(w, r)
-		case public[path]:
-			app.ServeCOAP(w, r)
+		switch h := open[r.Path()]; {
+		case h != nil:
+			h.ServeCOAP(w, r)
 		case r.Multicast: // no errors to a group (RFC 7252, Section 8.1)
 			refuse.ServeCOAP(w, r)
 		default:
@@ -38,13 +39,23 @@ func (s *ResourceServer) plain(app coap.Handler) coap.Handler {
 
 // protected serves the requests inside OSCORE that authorize has let through.
 func (s *ResourceServer) protected(app coap.Handler) coap.Handler {
+	upload := s.upload()
 	return coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
 		if r.Path() == AuthzInfoPath {
-			s.post(w, r)
+			upload.ServeCOAP(w, r)
 			return
 		}
 		app.ServeCOAP(w, r)
 	})
+}
+
+// upload is the handler of authz-info, where it may wait.
+func (s *ResourceServer) upload() coap.Handler {
+	h := coap.Handler(coap.HandlerFunc(s.post))
+	if s.cfg.Pool != nil {
+		h = s.cfg.Pool.Handler(h)
+	}
+	return h
 }
 
 // post is the authz-info endpoint (RFC 9203, Sections 4.1 and 4.2).

@@ -40,6 +40,15 @@ type Config struct {
 	// /authz-info.
 	Public []string
 
+	// Clear are handlers of requests without OSCORE by their path, such as that of
+	// EDHOC. They are asked before the application.
+	Clear map[string]coap.Handler
+
+	// Pool runs the requests to authz-info. They wait where Tokens.Introspect asks an
+	// AS, and must not do so in the goroutine that reads the socket. nil runs them
+	// where ServeCOAP is called.
+	Pool *coap.Pool
+
 	// Now is the clock; nil is time.Now. Rand is the source of N2; nil is
 	// crypto/rand.Reader.
 	Now  func() time.Time
