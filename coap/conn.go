@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -33,15 +34,26 @@ type ConnConfig struct {
 	// WriteTimeout is how long one message may take to be written before the
 	// connection is given up; default 10 s.
 	WriteTimeout time.Duration
+	// PingInterval is how long the other side may be silent before it is sent a
+	// Ping (RFC 8323, Section 5.4); silent for twice as long it is taken for
+	// gone. Default 1 h, negative for no Ping.
+	PingInterval time.Duration
 	// MaxObservations bounds the observations served; default 64.
 	MaxObservations int
+	// Dial makes the connections of DialTCP and DialWebSocket; nil is that of
+	// a zero net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 func (c ConnConfig) withDefaults() ConnConfig {
 	setDefault(&c.MaxMessageSize, 65536)
 	setDefault(&c.SetupTimeout, 10*time.Second)
 	setDefault(&c.WriteTimeout, 10*time.Second)
+	setDefault(&c.PingInterval, time.Hour)
 	setDefault(&c.MaxObservations, 64)
+	if c.Dial == nil {
+		c.Dial = new(net.Dialer).DialContext
+	}
 	if _, ok := c.Handler.(*blockwise); !ok && c.Handler != nil {
 		c.Handler = Blockwise(c.Handler, c.Blockwise)
 	}
@@ -59,6 +71,7 @@ type Conn struct {
 	cancel    context.CancelCauseFunc
 	wait      sync.WaitGroup
 	setup     *time.Timer
+	silence   *silence
 	closeOnce sync.Once
 
 	mu           sync.Mutex // guards what follows
@@ -82,6 +95,7 @@ func newConn(f framer, cfg ConnConfig) *Conn {
 	c.whole = BlockwiseClient(bareConn{c}, BlockwiseConfig{})
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.setup = time.AfterFunc(cfg.SetupTimeout, func() { c.fail(errSetup) })
+	c.silence = newSilence(c)
 	// 1152 bytes is the base value: larger bodies come in blocks, and without
 	// BERT (RFC 8323, Sections 5.3.1, 5.3.2 and 6).
 	//spec:8323-3.3-1
@@ -98,10 +112,12 @@ func newConn(f framer, cfg ConnConfig) *Conn {
 // run reads until the connection ends.
 func (c *Conn) run() {
 	defer c.setup.Stop()
+	defer c.silence.stop()
 	var m message
 	for {
 		err := c.f.readMessage(&m)
 		if err == nil {
+			c.silence.broken()
 			err = c.handle(&m)
 		}
 		if err == nil {

@@ -58,8 +58,8 @@ func streamAddr(a net.Addr) netip.AddrPort {
 // "[2001:db8::1]:5683", or over TLS if config is not nil; then the protocol
 // "coap" is asked for (RFC 8323, Section 8.2).
 func DialTCP(ctx context.Context, address string, config *tls.Config, cfg ConnConfig) (*Conn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", address)
+	cfg = cfg.withDefaults()
+	conn, err := cfg.Dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

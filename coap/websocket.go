@@ -100,11 +100,9 @@ func WebSocketHandler(cfg ConnConfig) http.Handler {
 func DialWebSocket(ctx context.Context, url string, config *tls.Config, cfg ConnConfig) (*Conn, error) {
 	cfg = cfg.withDefaults()
 	options := &websocket.DialOptions{Subprotocols: []string{"coap"}} //spec:8323-4.1-1
-	if config != nil {
-		transport := &http.Transport{TLSClientConfig: config.Clone()}
-		defer transport.CloseIdleConnections()
-		options.HTTPClient = &http.Client{Transport: transport}
-	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: cfg.Dial, TLSClientConfig: config.Clone()}
+	defer transport.CloseIdleConnections()
+	options.HTTPClient = &http.Client{Transport: transport}
 	conn, _, err := websocket.Dial(ctx, url, options)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
