@@ -46,7 +46,7 @@ func fullServer(t *testing.T) ResourceServer {
 			Name: "valve", Profiles: []ace.Profile{ace.ProfileCoAPOSCORE}, Key: publicKey(t, "rs"), Curves: []ace.Curve{ace.CurveP256, ace.CurveEd25519},
 			Lifetime: 90 * time.Minute, ExpiresIn: true, ContextID: true, AEAD: cose.AES_CCM_16_64_128, HKDF: cose.HMAC256_256,
 			Scopes: as.AIFScope, MaxScope: 64, MaxToken: 256,
-			Claims: as.ClaimSet{NoIssuer: true, NoAudience: true, NoIssuedAt: true, NoCTI: true, Subject: true, Profile: true},
+			Claims:        as.ClaimSet{NoIssuer: true, NoAudience: true, NoIssuedAt: true, NoCTI: true, Subject: true, Profile: true},
 			Introspection: as.WithClaims,
 		},
 		Token: ace.TokenKeyConfig{
