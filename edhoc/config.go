@@ -14,7 +14,8 @@ type Config struct {
 	// GREASE values may stand among them. None stands for suites 2 and 3.
 	Suites []SuiteID
 	// Identities are our own credentials. For each method and suite the first whose
-	// key fits is used; there must be one.
+	// key fits is used. An Initiator needs one for each; a Responder one for each method
+	// and one for each suite, and refuses a suite in a method for which it has none.
 	Identities []Identity
 	// EADLabels are the EAD items that the application understands, by label without
 	// sign. Other items do not reach it; if they are critical, the handshake ends.
@@ -83,17 +84,46 @@ func newSettings(c Config, r role) (*settings, error) {
 	if s.rand, err = c.randomness(); err != nil {
 		return nil, err
 	}
+	return s, s.checkMethods(r)
+}
+
+// checkMethods refuses a method or suite for which there is no identity. A
+// Responder may have one for some pairs of method and suite only.
+func (s *settings) checkMethods(r role) error {
+	used := map[SuiteID]bool{}
+	var missing error
 	for _, m := range s.methods {
 		if !m.known() {
-			return nil, misuse("method %v", m)
+			return misuse("method %v", m)
 		}
-		for _, suite := range s.suites {
+		works := false
+		for id, suite := range s.suites {
 			if _, err := s.identity(suite, m.staticDH(r)); err != nil {
-				return nil, err
+				missing = err
+				continue
 			}
+			works, used[id] = true, true
+		}
+		if !works {
+			return missing
 		}
 	}
-	return s, nil
+	if r == initiator && missing != nil || len(used) < len(s.suites) {
+		return missing
+	}
+	return nil
+}
+
+// suitesFor gives the suites that a Responder supports with a method, in the order
+// of the Config.
+func (s *settings) suitesFor(m Method) []SuiteID {
+	var ids []SuiteID
+	for _, id := range s.offered {
+		if _, err := s.identity(s.suites[id], m.staticDH(responder)); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func (s *settings) addSuites(private map[SuiteID]Suite, r role) error {

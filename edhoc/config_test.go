@@ -51,6 +51,10 @@ func TestConfig(t *testing.T) {
 		{"identity of the other use", func(c *Config) { c.Identities = []Identity{dh} }, false, false},
 		{"identity on another curve", func(c *Config) { c.Identities = []Identity{testIdentity(t, P384, false, "x")} }, false, false},
 		{"a suite without identity", func(c *Config) { c.Suites = []SuiteID{2, 0} }, false, false},
+		{"an identity for each method and one for each suite", func(c *Config) {
+			c.Methods, c.Suites, c.Identities = []Method{3, 0}, []SuiteID{2, 0}, []Identity{dh, testIdentity(t, Ed25519, false, "e")}
+		}, false, true},
+		{"a method without identity", func(c *Config) { c.Methods = []Method{0, 3} }, true, false},
 		{"suite twice", func(c *Config) { c.Suites = []SuiteID{2, 2} }, false, false},
 		{"unknown suite", func(c *Config) { c.Suites = []SuiteID{2, 7} }, false, false},
 		{"GREASE suite", func(c *Config) { c.Suites = []SuiteID{160, 2, -41121} }, true, false},
