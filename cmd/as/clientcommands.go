@@ -27,7 +27,7 @@ type clientAdd struct {
 }
 
 func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
-	path, err := c.reserve(c.Name, "client")
+	path, err := c.Reserve(c.Name, "client")
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (c *clientList) Run(ctx context.Context, s cli.Streams) error {
 		items = append(items, clientItem{x.Name, x.Audience, x.Groups, x.Suspended, len(x.Keys) > 0})
 		rows = append(rows, []string{x.Name, x.Audience, strings.Join(x.Groups, ","), fmt.Sprint(x.Suspended), fmt.Sprint(len(x.Keys) > 0)})
 	}
-	return c.print(s.Out, items, []string{"NAME", "AUDIENCE", "GROUPS", "SUSPENDED", "EDHOC"}, rows)
+	return c.Print(s.Out, items, []string{"NAME", "AUDIENCE", "GROUPS", "SUSPENDED", "EDHOC"}, rows)
 }
 
 type clientRemove struct {

@@ -81,7 +81,7 @@ func (c *edhocCommand) Run(ctx context.Context, s cli.Streams) error {
 			fmt.Sprintf("%.1f ms", x.Times.Message2), fmt.Sprintf("%.1f ms", x.Times.Response), x.Code,
 		})
 	}
-	return c.print(s.Out, items, []string{"METHOD", "SUITE", "C_I", "C_R", "PEER", "KID", "MESSAGE_2", "RESPONSE", "CODE"}, rows)
+	return c.Print(s.Out, items, []string{"METHOD", "SUITE", "C_I", "C_R", "PEER", "KID", "MESSAGE_2", "RESPONSE", "CODE"}, rows)
 }
 
 func (c *edhocCommand) handshakes(ctx context.Context, key *credentials.EDHOC, target *url.URL) (items []edhocItem, err error) {

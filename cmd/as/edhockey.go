@@ -25,7 +25,7 @@ func makeEDHOCKey(path string, cfg config) error {
 	if cfg.EDHOCKey == "" {
 		return nil
 	}
-	key, err := credentials.NewEDHOC(cfg.Issuer, oneByteIDs[0])
+	key, err := credentials.NewEDHOC(cfg.Issuer, credentials.FreeKID(nil))
 	if err != nil {
 		return err
 	}
@@ -79,18 +79,6 @@ func newClientKey(ctx context.Context, s *store.Store, name string, own *credent
 	return key, nil
 }
 
-// oneByteIDs are the key identifiers that a message carries in one byte (RFC
-// 9528, Section 3.5.3.2).
-var oneByteIDs = func() (ids [][]byte) {
-	for b := range byte(0x18) {
-		ids = append(ids, []byte{b})
-	}
-	for b := range byte(0x18) {
-		ids = append(ids, []byte{0x20 + b})
-	}
-	return ids
-}()
-
 // freeKID gives the shortest key identifier that no client has. Should another
 // process choose the same one at this time, both keys are tried.
 func freeKID(ctx context.Context, s *store.Store) ([]byte, error) {
@@ -104,14 +92,7 @@ func freeKID(ctx context.Context, s *store.Store) ([]byte, error) {
 			taken[string(k.KID())] = true
 		}
 	}
-	if i := slices.IndexFunc(oneByteIDs, func(id []byte) bool { return !taken[string(id)] }); i >= 0 {
-		return oneByteIDs[i], nil
-	}
-	for {
-		if id := random(4); !taken[string(id)] {
-			return id, nil
-		}
-	}
+	return credentials.FreeKID(taken), nil
 }
 
 // ecdsaOf is the same public key in the form of the standard library.

@@ -2,15 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
@@ -50,31 +45,7 @@ func openStore(ctx context.Context, path string, cfg config, observer store.Obse
 	return store.Open(ctx, store.Config{Path: file, Observer: observer})
 }
 
-type outFlag struct {
-	Out string `help:"File for the credentials; it must not exist. Default: NAME.KIND.toml in this folder." placeholder:"FILE"`
-}
-
-// reserve makes sure that the credentials can be written, before anything is
-// registered.
-func (f *outFlag) reserve(name, kind string) (string, error) {
-	if name == "" {
-		return "", cli.Usage(errors.New("the name is empty"))
-	}
-	path := f.Out
-	if path == "" {
-		path = name + "." + kind + ".toml"
-	}
-	if strings.ContainsAny(name, "/\\") && f.Out == "" {
-		return "", cli.Usage(fmt.Errorf("name %q: give a file with --out", name))
-	}
-	if _, err := os.Lstat(path); err == nil {
-		return "", cli.Usage(fmt.Errorf("%s exists already; name another file with --out", path))
-	}
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return "", cli.Usage(fmt.Errorf("%s: there is no such folder", filepath.Dir(path)))
-	}
-	return path, nil
-}
+type outFlag = cli.OutFlag
 
 // undo reports a failure after which the registration was taken back.
 func undo(err, undone error) error {
@@ -90,21 +61,4 @@ func closeStore(db *store.Store, s cli.Streams) {
 	}
 }
 
-type outputFlag struct {
-	Output string `help:"Form of the output: text or json." short:"o" enum:"text,json" default:"text"`
-}
-
-// print writes rows as a table, or items as JSON.
-func (f *outputFlag) print(w io.Writer, items any, header []string, rows [][]string) error {
-	if f.Output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(items)
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, strings.Join(header, "\t"))
-	for _, row := range rows {
-		fmt.Fprintln(t, strings.Join(row, "\t"))
-	}
-	return t.Flush()
-}
+type outputFlag = cli.OutputFlag

@@ -35,7 +35,7 @@ func (c *rsAdd) Run(ctx context.Context, s cli.Streams) error {
 	if c.Lifetime != 0 && c.Lifetime < time.Second {
 		return cli.Usage(fmt.Errorf("--lifetime %v: want 1s or more", c.Lifetime))
 	}
-	path, err := c.reserve(c.Name, "rs")
+	path, err := c.Reserve(c.Name, "rs")
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (c *rsList) Run(ctx context.Context, s cli.Streams) error {
 		items = append(items, rsItem{x.Name, x.Audiences, algorithm, lifetime, x.ExpiresIn})
 		rows = append(rows, []string{x.Name, strings.Join(x.Audiences, ","), algorithm, lifetime, fmt.Sprint(x.ExpiresIn)})
 	}
-	return c.print(s.Out, items, []string{"NAME", "AUDIENCES", "ALGORITHM", "LIFETIME", "EXI"}, rows)
+	return c.Print(s.Out, items, []string{"NAME", "AUDIENCES", "ALGORITHM", "LIFETIME", "EXI"}, rows)
 }
 
 type rsRemove struct {
