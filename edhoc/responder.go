@@ -20,8 +20,6 @@ func NewResponder(c Config) (*Responder, error) {
 	return &Responder{settings: s}, nil
 }
 
-func (r *Responder) supports(id SuiteID) bool { return r.settings.suites[id] != nil }
-
 // ProcessMessage1 is Responder Processing of Message 1 (RFC 9528, Section
 // 5.2.3). On failure it returns an [*Error] whose ErrorMessage is to be sent, or, if
 // an error message came instead, a [*PeerError].
@@ -44,8 +42,10 @@ func (r *Responder) ProcessMessage1(msg []byte) (*VerifiedMessage1, error) {
 	//spec:9528-6.3-3
 	//spec:9528-6.3.1-1
 	//spec:9528-6.3.1-2
-	if !r.supports(m.selected) || slices.ContainsFunc(m.preferred, r.supports) {
-		return nil, &Error{Code: CodeWrongCipherSuite, SuitesR: slices.Clone(r.settings.offered), Section: "6.3", Reason: "wrong selected cipher suite"}
+	supported := r.settings.suitesFor(m.method)
+	supports := func(id SuiteID) bool { return slices.Contains(supported, id) }
+	if !supports(m.selected) || slices.ContainsFunc(m.preferred, supports) {
+		return nil, &Error{Code: CodeWrongCipherSuite, SuitesR: supported, Section: "6.3", Reason: "wrong selected cipher suite"}
 	}
 	suite := r.settings.suites[m.selected]
 	st := &vrfdM1{hash1: suite.hash.sum(msg)}
