@@ -1,0 +1,95 @@
+// Command lakers runs the cases of expect.json against lakers, message by message.
+// run.sh installs it and starts this.
+//
+//	test/interop/lakers/run.sh           run the cases
+//	test/interop/lakers/run.sh -update   and record them in testdata/
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/ostiary/ostiary/test/interop"
+)
+
+// suite is what all runs share.
+type suite struct {
+	dir    string // the folder of this program
+	update bool
+}
+
+// runs are the runs of expect.json.
+func (s *suite) runs() map[string]interop.Func {
+	return map[string]interop.Func{
+		"initiator": s.live,
+		"responder": s.live,
+	}
+}
+
+func main() {
+	dir := flag.String("dir", ".", "folder of expect.json and of the peer")
+	update := flag.Bool("update", false, "record the runs in testdata/")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	failed, err := run(ctx, &suite{dir: *dir, update: *update})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lakers:", err)
+	}
+	if failed > 0 || err != nil {
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s *suite) (failed int, err error) {
+	peer, err := interop.LoadJSON[interop.Peer](filepath.Join(s.dir, "expect.json"))
+	if err != nil {
+		return 0, err
+	}
+	return (&interop.Suite{Dir: s.dir, Update: s.update, Peer: &peer, Runs: s.runs()}).Do(ctx)
+}
+
+// newRole returns the role that lakers has in a run.
+func (s *suite) newRole(r *interop.Run) (*role, error) {
+	parties, err := interop.LoadJSON[interop.Parties](filepath.Join(s.dir, "..", "credentials.json"))
+	return &role{run: r, parties: parties, weInitiate: r.Name == "responder"}, err
+}
+
+// live runs the cases of a run with lakers, and again without it.
+func (s *suite) live(ctx context.Context, r *interop.Run) (map[string]string, *interop.Transcript, error) {
+	lakers, err := s.newRole(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, _, err := interop.StartPython(ctx, s.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer p.Stop()
+	var recordings []*recording
+	results := r.Do(ctx, os.Stdout, nil, func(ctx context.Context, name string) error {
+		rec := &recording{Case: name}
+		if err := lakers.do(ctx, record(p, rec), name); err != nil {
+			return err
+		}
+		recordings = append(recordings, rec)
+		return lakers.replay(ctx, rec)
+	})
+	if _, failed, _ := (interop.Results{r.Name: results}).Count(); failed == 0 && s.update {
+		err = save(filepath.Join(s.dir, "testdata", r.Name+".jsonl"), recordings)
+	}
+	return results, nil, err
+}
+
+// replay runs a case with its recording in the place of lakers.
+func (r *role) replay(ctx context.Context, rec *recording) error {
+	c, left := rec.replay()
+	if err := r.do(ctx, c, rec.Case); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	return left()
+}
