@@ -53,6 +53,8 @@ type Error struct {
 	// CR is where to send the error message, if message_2 failed after it was decrypted;
 	// nil if it is not known, or known to the caller already.
 	CR *ConnID
+	// CI is the same for a message_1 that could be parsed, where the Initiator is a server.
+	CI *ConnID
 
 	early bool // in message_1, which is public: the peer may read Reason
 }

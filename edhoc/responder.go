@@ -1,6 +1,7 @@
 package edhoc
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/ostiary/ostiary/internal/secret"
@@ -34,6 +35,15 @@ func (r *Responder) ProcessMessage1(msg []byte) (*VerifiedMessage1, error) {
 	if err != nil {
 		return nil, err
 	}
+	v, err := r.process(m, msg)
+	var e *Error
+	if errors.As(err, &e) {
+		e.CI = &m.cI
+	}
+	return v, err
+}
+
+func (r *Responder) process(m *message1, msg []byte) (*VerifiedMessage1, error) {
 	if !slices.Contains(r.settings.methods, m.method) {
 		return nil, &Error{Code: CodeUnspecified, Section: "3.2", Reason: "method not supported", early: true}
 	}

@@ -22,8 +22,9 @@ type Client struct {
 	// IDs gives C_I. Needed.
 	IDs *idalloc.Allocator
 
-	// Message4 says that the application profile has message_4 sent.
-	Message4 bool
+	// Message4 and Message4Optional are as in Config: with either, message_4 is due in
+	// answer to message_3, and with the latter there are combined requests without it.
+	Message4, Message4Optional bool
 	// EAD1 goes into message_1, in clear.
 	EAD1 []edhoc.EADItem
 	// Accept is asked after message_2 was verified, with its EAD_2: whether the peer is
@@ -147,47 +148,14 @@ func (c *Client) verify(ctx context.Context, state *edhoc.AwaitMessage2, msg2 []
 // tell sends the error message for err, if there is one, and does not wait for more than
 // its answer.
 func (c *Client) tell(ctx context.Context, cR edhoc.ConnID, err error) {
-	if msg := edhoc.ErrorMessage(err); msg != nil {
-		_, _ = c.do(ctx, append(cR.AppendCBOR(nil), msg...))
-	}
+	c.exchange().tell(ctx, cR, err)
 }
 
-func (c *Client) do(ctx context.Context, payload []byte) (*coap.Response, error) {
-	path := c.Resource
-	if path == "" {
-		path = Path
-	}
-	r := coap.NewRequest(coap.POST, path)
-	r.RemoteAddr = c.RemoteAddr
-	r.Options.AddUint(coap.ContentFormat, formatCIDEDHOC)
-	r.Payload = payload
-	return c.Doer.Do(ctx, r)
-}
-
-// post sends a message and gives the EDHOC message that answers it.
-//
-//spec:9528-A.2-1
-//spec:9528-A.2-3
 func (c *Client) post(ctx context.Context, payload []byte) ([]byte, error) {
-	resp, err := c.do(ctx, payload)
-	if err != nil {
-		return nil, err
-	}
-	return answer(resp)
+	return c.exchange().post(ctx, payload)
 }
 
-// answer gives the EDHOC message in a response, or the error in it.
-func answer(resp *coap.Response) ([]byte, error) {
-	if resp.Code == coap.Changed {
-		return resp.Payload, nil
-	}
-	if f, ok := resp.Options.Uint(coap.ContentFormat); ok && f == formatEDHOC {
-		if peer, err := edhoc.ParseError(resp.Payload); err == nil {
-			return nil, peer
-		}
-	}
-	return nil, &AnswerError{Code: resp.Code}
-}
+func (c *Client) exchange() exchange { return exchange{c.Doer, c.Resource, c.RemoteAddr} }
 
 // Discard ends the handshake. The server finds out by itself.
 func (h *Handshake) Discard() {
@@ -198,12 +166,16 @@ func (h *Handshake) Discard() {
 // Finish sends message_3, and processes message_4 if it is used.
 func (h *Handshake) Finish(ctx context.Context) (*edhoc.Session, *idalloc.Live, error) {
 	defer h.Discard() // unless all was used
-	msg4, err := h.client.post(ctx, append(h.cR.AppendCBOR(nil), h.msg3...))
+	x, msg3 := h.client.exchange(), append(h.cR.AppendCBOR(nil), h.msg3...)
+	if !h.client.Message4 && !h.client.Message4Optional {
+		if err := x.last(ctx, msg3); err != nil {
+			return nil, nil, err
+		}
+		return h.session()
+	}
+	msg4, err := x.post(ctx, msg3)
 	if err != nil {
 		return nil, nil, err
-	}
-	if !h.client.Message4 {
-		return h.session()
 	}
 	session, ead4, err := h.sent.ProcessMessage4(msg4)
 	if err == nil && h.client.Accept4 != nil {
@@ -216,7 +188,7 @@ func (h *Handshake) Finish(ctx context.Context) (*edhoc.Session, *idalloc.Live, 
 		}
 		return nil, nil, err
 	}
-	return h.confirm(session)
+	return own(session, h.pending)
 }
 
 func (h *Handshake) session() (*edhoc.Session, *idalloc.Live, error) {
@@ -224,11 +196,12 @@ func (h *Handshake) session() (*edhoc.Session, *idalloc.Live, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return h.confirm(session)
+	return own(session, h.pending)
 }
 
-func (h *Handshake) confirm(session *edhoc.Session) (*edhoc.Session, *idalloc.Live, error) {
-	live, err := h.pending.Confirm()
+// own gives a Session with its identifier.
+func own(session *edhoc.Session, pending *idalloc.Pending) (*edhoc.Session, *idalloc.Live, error) {
+	live, err := pending.Confirm()
 	if err != nil {
 		session.Erase()
 		return nil, nil, err

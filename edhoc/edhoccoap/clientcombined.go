@@ -96,7 +96,7 @@ func (d *CombinedDoer) Sequential(ctx context.Context) error {
 		return nil
 	}
 	h := d.handshake
-	if _, err := h.client.post(ctx, append(h.cR.AppendCBOR(nil), h.msg3...)); err != nil {
+	if err := h.client.exchange().last(ctx, append(h.cR.AppendCBOR(nil), h.msg3...)); err != nil {
 		return err
 	}
 	d.done = true
@@ -106,7 +106,7 @@ func (d *CombinedDoer) Sequential(ctx context.Context) error {
 // Refused gives the EDHOC error message in an unprotected response to a combined
 // request, or nil. Like everything unprotected it may come from anybody.
 func Refused(resp *coap.Response) error {
-	_, err := answer(resp)
+	_, err := messageIn(resp)
 	var peer *edhoc.PeerError
 	if errors.As(err, &peer) {
 		return peer

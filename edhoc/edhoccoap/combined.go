@@ -44,20 +44,20 @@ func (s *Server) combined(w coap.ResponseWriter, r *coap.Request, next coap.Hand
 		return
 	}
 	// Steps 3 to 5.
-	e, err := s.message3(r, edhoc.ConnID(kid), msg3, true)
+	a, err := s.message3(r, edhoc.ConnID(kid), msg3, true)
 	switch {
 	case errors.Is(err, errBusy):
-		s.busy(w)
+		busy(w)
 		return
 	case err != nil:
 		//spec:9668-3.3.1-7
 		//spec:9668-3.3.1-8
 		respond(w, coap.BadRequest, edhoc.ErrorMessage(&edhoc.Error{Code: edhoc.CodeUnspecified}))
 		return
-	case !e.ok:
+	case !a.ok:
 		//spec:9668-3.3.1-7
 		//spec:9668-3.3.1-8
-		respond(w, e.code, onlyCode1(e.answer))
+		respond(w, a.code, onlyCode1(a.payload))
 		return
 	}
 	// Steps 6 to 9.

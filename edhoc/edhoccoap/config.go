@@ -34,13 +34,18 @@ type Config struct {
 	// Needed.
 	Establish func(s *edhoc.Session, id *idalloc.Live) error
 
-	// Message4 says that the application profile has message_4 sent.
+	// Message4 says that the application profile has message_4 sent. Combined requests
+	// fail then.
 	Message4 bool
+	// Message4Optional says that the application profile supports message_4 (RFC 9668,
+	// Section 5): a message_3 that comes alone is answered with it, a combined request
+	// does without. Message4 is stronger.
+	Message4Optional bool
 	// Propose is asked for EAD_2 after message_1, of which nothing is authenticated. It
 	// may be nil.
 	Propose func(ctx context.Context, m *edhoc.VerifiedMessage1) ([]edhoc.EADItem, error)
 	// Accept is asked after message_3 was verified, with its EAD_3: whether the peer is
-	// wanted, and for EAD_4. It may be nil.
+	// wanted, and for EAD_4, which goes nowhere without message_4. It may be nil.
 	Accept func(ctx context.Context, m *edhoc.VerifiedMessage3, ead3 []edhoc.EADItem) ([]edhoc.EADItem, error)
 
 	// MaxPending bounds the handshakes that wait for message_3, MaxPeer those of one IP
@@ -72,30 +77,34 @@ type Observer struct {
 	Challenged func(remote netip.AddrPort)
 }
 
-func (c Config) withDefaults() (Config, error) {
-	if c.Responder == nil || c.Find == nil || c.IDs == nil || c.Establish == nil {
-		return c, ErrConfig
+// limits are what bounds the handshakes of a resource.
+type limits struct {
+	maxPending, maxPeer, echoAbove int
+	lifetime                       time.Duration
+	now                            func() time.Time
+}
+
+func (l limits) withDefaults() limits {
+	if l.maxPending <= 0 {
+		l.maxPending = 1024
 	}
-	if c.MaxPending <= 0 {
-		c.MaxPending = 1024
+	if l.maxPeer <= 0 {
+		l.maxPeer = 64
 	}
-	if c.MaxPeer <= 0 {
-		c.MaxPeer = 64
+	if l.echoAbove == 0 {
+		l.echoAbove = max(1, l.maxPending/4)
 	}
-	if c.EchoAbove == 0 {
-		c.EchoAbove = max(1, c.MaxPending/4)
-	}
-	if c.EchoAbove < 0 {
-		c.EchoAbove = c.MaxPending
+	if l.echoAbove < 0 {
+		l.echoAbove = l.maxPending
 	}
 	//spec:9528-7-4
-	if c.Lifetime <= 0 || c.Lifetime > maxLifetime {
-		c.Lifetime = maxLifetime
+	if l.lifetime <= 0 || l.lifetime > maxLifetime {
+		l.lifetime = maxLifetime
 	}
-	if c.Now == nil {
-		c.Now = time.Now
+	if l.now == nil {
+		l.now = time.Now
 	}
-	return c, nil
+	return l
 }
 
 func (o Observer) completed(remote netip.AddrPort, s *edhoc.Session) {

@@ -1,5 +1,5 @@
-// Package edhoccoap carries EDHOC over CoAP (RFC 9528, Appendix A.2) in the forward
-// message flow, and combined with the first OSCORE request (RFC 9668).
+// Package edhoccoap carries EDHOC over CoAP (RFC 9528, Appendix A.2), in both message
+// flows, and combined with the first OSCORE request (RFC 9668).
 //
 //	Client (Initiator)                                   Server (Responder)
 //	Begin       POST true, message_1 ------------------>  [Server]
@@ -10,11 +10,24 @@
 //	Combine     EDHOC option, message_3 | OSCORE request ->  [Server.Combined]
 //	            <----------------- OSCORE response
 //
-// A [Server] is a coap.Handler for the EDHOC resource. It keeps the handshakes that
-// wait for message_3, bounded in number and time; a peer that cannot show its address
-// costs it no curve operation when many wait. Connection identifiers come from the
-// allocator of the endpoint, as they become OSCORE Recipient IDs. Handshakes take
-// long: put the handlers into a coap.Pool.
+//	ReverseClient (Responder)                            ReverseServer (Initiator)
+//	Establish   POST ---------------------------------->  [ReverseServer]
+//	            <----------------- 2.04 message_1
+//	            POST C_I, message_2 ------------------->
+//	            <----------------- 2.04 message_3
+//	            [POST C_I, message_4 ------------------>]
+//	            [<---------------- 2.04]
+//
+// [Both] serves the two flows at one resource. The combined request is of the forward
+// message flow only (RFC 9668, Section 3): in the other, the client has the keys after
+// message_3 and has nothing left to send along.
+//
+// A server is a coap.Handler. It keeps the handshakes that wait for a message, bounded
+// in number and time; a peer that cannot show its address costs it no curve operation
+// when many wait. A message that comes again gets the stored answer. Connection
+// identifiers come from the allocator of the endpoint, as they become OSCORE Recipient
+// IDs. Handshakes take long: put the handlers into a coap.Pool, and make the ephemeral
+// keys ahead of time with an edhoc.EphemeralPool that [Refill] keeps full.
 package edhoccoap
 
 import (

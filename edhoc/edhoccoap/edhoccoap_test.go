@@ -660,10 +660,27 @@ func TestProfile(t *testing.T) {
 			t.Errorf("%q is not in %s", part, resp.Payload)
 		}
 	}
-	p.Message4 = true
-	for _, a := range p.Attributes() {
-		if a.Name == "ed-comb-req" {
-			t.Error("combined requests together with message_4")
-		}
+	if bytes.Contains(resp.Payload, []byte("ed-i;")) {
+		t.Errorf("the reverse message flow is in %s", resp.Payload)
 	}
+	p.Reverse = true
+	if names := names(p); !names["ed-i"] || !names["ed-r"] || !names["ed-comb-req"] {
+		t.Errorf("both message flows: %v", names)
+	}
+	p.Reverse, p.ReverseOnly = false, true
+	if names := names(p); !names["ed-i"] || names["ed-r"] || names["ed-comb-req"] {
+		t.Errorf("the reverse message flow: %v", names)
+	}
+	p.ReverseOnly, p.Message4 = false, true
+	if names := names(p); names["ed-comb-req"] || names["ed-i"] {
+		t.Errorf("with message_4: %v", names)
+	}
+}
+
+func names(p Profile) map[string]bool {
+	all := map[string]bool{}
+	for _, a := range p.Attributes() {
+		all[a.Name] = true
+	}
+	return all
 }

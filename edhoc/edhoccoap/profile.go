@@ -17,10 +17,12 @@ type Profile struct {
 	EADLabels       []int64
 	Combined        bool
 	Message4        bool // that message_4 is sent; then there are no combined requests
+	Reverse         bool // that the reverse message flow is served, too
+	ReverseOnly     bool // that it alone is; then there are no combined requests
 }
 
-// Attributes are the target attributes of the link to the resource of a Server, for
-// coap.Mux.Describe.
+// Attributes are the target attributes of the link to the resource of a Server, of a
+// ReverseServer or of Both, for coap.Mux.Describe.
 //
 //spec:9668-6-1
 //spec:9668-6-2
@@ -28,14 +30,20 @@ type Profile struct {
 //spec:9668-6-5
 //spec:9668-6-6
 func (p Profile) Attributes() []coap.Attribute {
-	out := []coap.Attribute{{Name: "rt", Value: "core.edhoc"}, {Name: "ed-r"}}
+	out := []coap.Attribute{{Name: "rt", Value: "core.edhoc"}}
+	if p.Reverse || p.ReverseOnly {
+		out = append(out, coap.Attribute{Name: "ed-i"})
+	}
+	if !p.ReverseOnly {
+		out = append(out, coap.Attribute{Name: "ed-r"})
+	}
 	out = appendAll(out, "ed-method", p.Methods)
 	out = appendAll(out, "ed-csuite", p.Suites)
 	out = appendAll(out, "ed-cred-t", p.CredentialTypes)
 	out = appendAll(out, "ed-idcred-t", p.IDCredTypes)
 	out = appendAll(out, "ed-ead", p.EADLabels)
 	//spec:9668-5-1
-	if p.Combined && !p.Message4 {
+	if p.Combined && !p.Message4 && !p.ReverseOnly {
 		out = append(out, coap.Attribute{Name: "ed-comb-req"})
 	}
 	return out

@@ -13,11 +13,15 @@ import (
 	"github.com/ostiary/ostiary/idalloc"
 )
 
-var errFull = errors.New("edhoccoap: too many handshakes wait")
+var (
+	errFull    = errors.New("edhoccoap: too many handshakes wait")
+	errBusy    = errors.New("edhoccoap: the message is being processed")
+	errUnknown = errors.New("edhoccoap: no such handshake")
+)
 
-// table holds the handshakes by C_R, from message_2 until they are too old. One that
-// is over stays, with its answer, for a message_3 that comes again. It is safe for
-// concurrent use.
+// table holds the handshakes by the identifier that we chose, until they are too old.
+// One that is over stays, with its answers, for a message that comes again. It is safe
+// for concurrent use.
 type table struct {
 	life    time.Duration
 	max     int
@@ -25,33 +29,48 @@ type table struct {
 
 	mu      sync.Mutex // guards all below, and the fields of the entries
 	byID    map[edhoc.ConnID]*entry
+	byFirst map[digest]*entry  // by message_1, where that came from the peer
 	perPeer map[netip.Addr]int // waiting handshakes
 	waiting int
 	order   *list.List // of *entry, the oldest first
 }
 
+type digest = [sha256.Size]byte
+
+// state is a handshake that waits for a message.
+type state interface{ Discard() }
+
 // entry is one handshake.
 type entry struct {
-	cR      edhoc.ConnID
+	id      edhoc.ConnID
 	peer    netip.Addr
 	since   time.Time
-	element *list.Element
+	element *list.Element // nil once it was dropped
 
-	state   *edhoc.AwaitMessage3 // nil once message_3 was taken up
+	state   state // nil while a message is processed, and after the last one
 	pending *idalloc.Pending
+	busy    digest // of the message that is processed
 
-	over     bool // with what follows
-	ok       bool
-	hash     [sha256.Size]byte // of message_3
+	initiator *edhoc.Initiator // in the reverse message flow
+
+	first   digest // of message_1, or zero
+	opening []byte // the answer to it
+	answers []*answer
+}
+
+// answer is what a later message was answered with.
+type answer struct {
+	hash     digest
 	code     coap.Code
-	answer   []byte
-	combined bool
+	payload  []byte
+	ok       bool
+	combined bool // the message came in a combined request
 }
 
 func newTable(life time.Duration, most, maxPeer int) *table {
 	return &table{
 		life: life, max: most, maxPeer: maxPeer,
-		byID: map[edhoc.ConnID]*entry{}, perPeer: map[netip.Addr]int{}, order: list.New(),
+		byID: map[edhoc.ConnID]*entry{}, byFirst: map[digest]*entry{}, perPeer: map[netip.Addr]int{}, order: list.New(),
 	}
 }
 
@@ -73,51 +92,103 @@ func (t *table) room(peer netip.Addr) error {
 	return nil
 }
 
-// add makes a handshake wait. Its identifier is nobody else's: if an old answer still
-// has it, that goes.
-func (t *table) add(e *entry) error {
+// again gives the answer to a message_1 that was seen before.
+//
+//spec:9528-7-1
+func (t *table) again(first digest, now time.Time) ([]byte, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sweep(now)
+	e := t.byFirst[first]
+	if e == nil {
+		return nil, false
+	}
+	return e.opening, true
+}
+
+// has says whether there is a handshake with that identifier.
+func (t *table) has(id edhoc.ConnID, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sweep(now)
+	return t.byID[id] != nil
+}
+
+// add makes a handshake wait, unless there is one of the same message_1: that has its
+// answer in opening then. The identifier is nobody else's: if an old answer still has
+// it, that goes.
+func (t *table) add(e *entry) (opening []byte, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.waiting >= t.max || t.perPeer[e.peer] >= t.maxPeer {
-		return errFull
+		return nil, errFull
 	}
-	if old := t.byID[e.cR]; old != nil {
+	if e.first != (digest{}) {
+		if same := t.byFirst[e.first]; same != nil {
+			return same.opening, nil
+		}
+		t.byFirst[e.first] = e
+	}
+	if old := t.byID[e.id]; old != nil {
 		t.drop(old)
 	}
 	for t.order.Len() >= 4*t.max { // answers, nearly all
 		t.drop(t.order.Front().Value.(*entry))
 	}
-	t.byID[e.cR] = e
-	t.perPeer[e.peer]++
-	t.waiting++
+	t.byID[e.id] = e
 	e.element = t.order.PushBack(e)
-	return nil
+	t.enter(e)
+	return nil, nil
 }
 
-// take gives the handshake of a message_3. State is not nil for the first one only;
-// done is whether the answer of an earlier one, the same, is in the entry.
-func (t *table) take(cR edhoc.ConnID, msg3 []byte, now time.Time) (e *entry, state *edhoc.AwaitMessage3, done bool) {
+// take gives the handshake of a message, and its state to the first one that comes. A
+// message that was answered before gets its answer instead. Errors: errUnknown, errBusy.
+//
+//spec:9528-5.1-4
+//spec:9528-7-1
+//spec:9528-7-2
+func (t *table) take(id edhoc.ConnID, msg []byte, now time.Time) (*entry, state, *answer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweep(now)
-	e = t.byID[cR]
+	e := t.byID[id]
 	if e == nil {
-		return nil, nil, false
+		return nil, nil, nil, errUnknown
 	}
-	hash := sha256.Sum256(msg3)
-	if e.state != nil {
-		state, e.state, e.hash = e.state, nil, hash
+	hash := hashOf(msg)
+	for _, a := range e.answers {
+		if a.hash == hash {
+			return e, nil, a, nil
+		}
+	}
+	switch {
+	case e.state != nil:
+		st := e.state
+		e.state, e.busy = nil, hash
 		t.leave(e)
-		return e, state, false
+		return e, st, nil, nil
+	case e.busy != (digest{}):
+		return e, nil, nil, errBusy
 	}
-	return e, nil, e.over && e.hash == hash
+	return e, nil, nil, errUnknown
 }
 
-// finish keeps the answer for the rest of the lifetime.
-func (t *table) finish(e *entry, ok, combined bool, code coap.Code, answer []byte) {
+// finish keeps the answer to the message that was taken, for the rest of the lifetime.
+// If next is not nil, the handshake waits again.
+func (t *table) finish(e *entry, a *answer, next state) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e.over, e.ok, e.combined, e.code, e.answer = true, ok, combined, code, answer
+	a.hash, e.busy = e.busy, digest{}
+	e.answers = append(e.answers, a)
+	switch {
+	case next == nil:
+	case e.element == nil: // too old meanwhile
+		next.Discard()
+		_ = e.pending.Abort()
+	default:
+		e.state = next
+		t.enter(e)
+	}
 }
 
 // sweep drops what is too old.
@@ -135,16 +206,26 @@ func (t *table) sweep(now time.Time) {
 
 // drop forgets an entry, and ends a handshake that waits.
 func (t *table) drop(e *entry) {
-	if t.byID[e.cR] == e {
-		delete(t.byID, e.cR)
+	if t.byID[e.id] == e {
+		delete(t.byID, e.id)
+	}
+	if t.byFirst[e.first] == e {
+		delete(t.byFirst, e.first)
 	}
 	t.order.Remove(e.element)
+	e.element = nil
 	if e.state != nil {
 		e.state.Discard()
 		_ = e.pending.Abort()
 		e.state = nil
 		t.leave(e)
 	}
+}
+
+// enter counts a handshake in that waits.
+func (t *table) enter(e *entry) {
+	t.waiting++
+	t.perPeer[e.peer]++
 }
 
 // leave counts a handshake out that does not wait any longer.
