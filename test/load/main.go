@@ -2,6 +2,7 @@
 // for each measurement.
 //
 //	go run ./test/load echo      requests/s of an echo over UDP on loopback
+//	go run ./test/load flood     latency of a well-behaved peer under a flood
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"os"
 
 	"github.com/ostiary/ostiary/test/load/loadcoap"
+	"github.com/ostiary/ostiary/test/load/loadflood"
 )
 
 // A command measures one thing as its flags say.
@@ -21,6 +23,7 @@ type command struct {
 
 var commands = []command{
 	{"echo", "requests/s of an echo over UDP on loopback: bare, go-coap, coap, coap with OSCORE", loadcoap.EchoCommand},
+	{"flood", "latency of a well-behaved peer: alone, under a flood, beside a peer with slow requests", loadflood.Command},
 }
 
 func main() {
