@@ -23,7 +23,8 @@ type keyPair struct {
 func (k *keyPair) erase() { k.private.Erase() }
 
 // NewEphemeralKey generates a key pair ahead of time, for Config.Ephemeral: on
-// the P256, P384, X25519 or X448 curve. rand is nil for crypto/rand.Reader.
+// the P256, P384, X25519 or X448 curve. random is nil for crypto/rand.Reader, which an
+// EphemeralPool augments as a handshake does.
 func NewEphemeralKey(curve Curve, random io.Reader) (*EphemeralKey, error) {
 	pair, err := newKeyPair(curve, random)
 	if err != nil {
