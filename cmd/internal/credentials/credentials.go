@@ -145,7 +145,18 @@ type ResourceServer struct {
 	AS        string   `toml:"as"`     // coap URI of the token endpoint, for AS Request Creation Hints
 	Issuer    string   `toml:"issuer"` // iss of the tokens
 	Audiences []string `toml:"audiences"`
-	TokenKey  TokenKey `toml:"token_key"`
+	// Introspection is the coap URI of the introspection endpoint, if the resource
+	// server may ask there.
+	Introspection string `toml:"introspection,omitempty"`
+	// TokenKey is not there if it cannot read its tokens and has to ask about each.
+	TokenKey TokenKey `toml:"token_key,omitempty"`
+	// EDHOC, unless it is nil, is its key pair for a channel with the server.
+	EDHOC *EDHOC `toml:"edhoc,omitempty"`
+}
+
+// Opaque reports whether the resource server cannot read its tokens.
+func (r *ResourceServer) Opaque() bool {
+	return len(r.TokenKey.ID) == 0 && len(r.TokenKey.Key.Bytes) == 0 && r.TokenKey.Algorithm == ""
 }
 
 const rsHeader = `# What a resource server needs to read the tokens of its authorization server.
@@ -176,7 +187,22 @@ func (r *ResourceServer) check() error {
 		return errors.New("issuer: missing")
 	case len(r.Audiences) == 0:
 		return errors.New("audiences: want one or more")
-	case len(r.TokenKey.ID) == 0:
+	case r.Introspection != "" && !strings.HasPrefix(r.Introspection, "coap://"):
+		return errors.New(`introspection: want a URI such as "coap://as.example/introspect"`)
+	case r.Introspection != "" && r.EDHOC == nil:
+		return errors.New("edhoc: missing; introspection needs a channel with the authorization server")
+	case r.Opaque() && r.Introspection == "":
+		return errors.New("token_key: missing, and there is no introspection")
+	}
+	if r.EDHOC != nil {
+		if err := r.EDHOC.check(); err != nil {
+			return err
+		}
+	}
+	if r.Opaque() {
+		return nil
+	}
+	if len(r.TokenKey.ID) == 0 {
 		return errors.New("token_key.id: missing")
 	}
 	_, err := r.TokenKey.COSE()

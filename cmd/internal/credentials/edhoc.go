@@ -1,8 +1,6 @@
 package credentials
 
 import (
-	"crypto/ecdh"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -10,23 +8,41 @@ import (
 	"github.com/ostiary/ostiary/edhoc"
 )
 
-// An EDHOC is a key pair for EDHOC with static Diffie-Hellman on P-256 (RFC
-// 9528, Section 3.5): the private key and the credential of the public one, a
-// CWT Claims Set with a kid, and the credential of who is at the other end.
+// An EDHOC is a key pair for EDHOC (RFC 9528, Section 3.5): the private key and the
+// credential of the public one, a CWT Claims Set, and the credential of who is at
+// the other end.
 type EDHOC struct {
-	PrivateKey settings.Secret `toml:"private_key"`
+	// PrivateKey is a scalar, or a seed of Ed25519. It is not there in the file for a
+	// device that has made its own: that is of no use in a handshake.
+	PrivateKey settings.Secret `toml:"private_key,omitempty"`
+	Type       KeyType         `toml:"type,omitempty"`
 	Credential settings.Hex    `toml:"credential"`
-	// Peer is the credential of the authorization server, in the file of a client.
-	Peer settings.Hex `toml:"peer,omitempty"`
+	// IDCred says how we name the credential in a message: "kid", the default, or
+	// "value", which sends it along.
+	IDCred string `toml:"id_cred,omitempty"`
+
+	// Peer is the credential of the authorization server, in the file of a client or
+	// resource server, and PeerType the type of its key.
+	Peer     settings.Hex `toml:"peer,omitempty"`
+	PeerType KeyType      `toml:"peer_type,omitempty"`
+	// Peers are the further ones of that type that the server may have: it changes its
+	// key.
+	Peers []settings.Hex `toml:"peers,omitempty"`
 }
 
-// NewEDHOC makes a key pair for subject.
-func NewEDHOC(subject string, kid []byte) (*EDHOC, error) {
-	pair, err := ecdh.P256().GenerateKey(rand.Reader)
+// NewEDHOC makes a key pair of type P256 for subject.
+func NewEDHOC(subject string, kid []byte) (*EDHOC, error) { return NewKeyPair(P256, subject, kid) }
+
+// NewKeyPair makes a key pair for subject.
+func NewKeyPair(t KeyType, subject string, kid []byte) (*EDHOC, error) {
+	if err := t.check("type"); err != nil {
+		return nil, err
+	}
+	private, err := t.generate()
 	if err != nil {
 		return nil, err
 	}
-	key, err := edhoc.NewStaticDHKey(edhoc.P256, pair.Bytes())
+	key, err := t.private(private)
 	if err != nil {
 		return nil, err
 	}
@@ -34,14 +50,20 @@ func NewEDHOC(subject string, kid []byte) (*EDHOC, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &EDHOC{PrivateKey: settings.Secret{Bytes: pair.Bytes()}, Credential: credential.CRED()}, nil
+	if t == P256 {
+		t = "" // as it always was
+	}
+	return &EDHOC{PrivateKey: settings.Secret{Bytes: private}, Type: t, Credential: credential.CRED()}, nil
 }
 
 // Identity returns the key pair for a handshake.
 func (e *EDHOC) Identity() (edhoc.Identity, error) {
-	key, err := edhoc.NewStaticDHKey(edhoc.P256, e.PrivateKey.Bytes)
+	if err := e.Type.check("type"); err != nil {
+		return edhoc.Identity{}, err
+	}
+	key, err := e.Type.private(e.PrivateKey.Bytes)
 	if err != nil {
-		return edhoc.Identity{}, errors.New("private_key: not a private key on P-256")
+		return edhoc.Identity{}, fmt.Errorf("private_key: not a private key on %v", keyTypes[e.Type.index()].curve)
 	}
 	credential, err := parseCCS("credential", e.Credential)
 	if err != nil {
@@ -50,24 +72,77 @@ func (e *EDHOC) Identity() (edhoc.Identity, error) {
 	if !key.Public().Equal(credential.PublicKey()) {
 		return edhoc.Identity{}, errors.New("credential: is not of the private_key")
 	}
-	return edhoc.Identity{Credential: credential, ID: edhoc.KID(credential.KID()), Key: key}, nil
+	id, err := e.idCred(credential)
+	return edhoc.Identity{Credential: credential, ID: id, Key: key}, err
+}
+
+func (e *EDHOC) idCred(c *edhoc.Credential) (edhoc.IDCred, error) {
+	switch {
+	case e.IDCred == "value" && c.ByValue().KCCS != nil:
+		return c.ByValue(), nil
+	case e.IDCred == "value":
+		return edhoc.IDCred{}, errors.New("id_cred: the credential is not deterministic CBOR, so it cannot be sent along")
+	case e.IDCred != "" && e.IDCred != "kid":
+		return edhoc.IDCred{}, errors.New(`id_cred: want "kid" or "value"`)
+	case c.KID() == nil:
+		return edhoc.IDCred{}, errors.New(`credential: its key has no kid; want id_cred = "value"`)
+	}
+	return edhoc.KID(c.KID()), nil
 }
 
 // PeerCredential returns Peer.
 func (e *EDHOC) PeerCredential() (*edhoc.Credential, error) { return parseCCS("peer", e.Peer) }
 
+// PeerCredentials returns Peer and Peers.
+func (e *EDHOC) PeerCredentials() ([]*edhoc.Credential, error) {
+	if err := e.PeerType.check("peer_type"); err != nil {
+		return nil, err
+	}
+	var all []*edhoc.Credential
+	for i, ccs := range append([]settings.Hex{e.Peer}, e.Peers...) {
+		name := "peer"
+		if i > 0 {
+			name = "peers"
+		}
+		c, err := parseCCS(name, ccs)
+		if err != nil {
+			return nil, err
+		}
+		if !e.PeerType.Fits(c.PublicKey()) {
+			return nil, fmt.Errorf("%s: its key is not of peer_type", name)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// Initiator returns the configuration of an initiator with this key pair.
+func (e *EDHOC) Initiator() (edhoc.Config, error) {
+	own, err := e.Identity()
+	if err != nil {
+		return edhoc.Config{}, err
+	}
+	suites := e.Type.Suites(e.PeerType)
+	if len(suites) == 0 {
+		return edhoc.Config{}, fmt.Errorf("type, peer_type: no cipher suite is for keys of both types")
+	}
+	return edhoc.Config{
+		Methods: []edhoc.Method{e.Type.Method(e.PeerType)}, Suites: suites, Identities: []edhoc.Identity{own},
+	}, nil
+}
+
 func parseCCS(name string, ccs []byte) (*edhoc.Credential, error) {
 	c, err := edhoc.ParseCCS(ccs)
-	if err != nil || c.KID() == nil {
-		return nil, fmt.Errorf("%s: want a CWT Claims Set with a key that has a kid", name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: want a CWT Claims Set with a public key", name)
 	}
 	return c, nil
 }
 
 func (e *EDHOC) check() error {
-	_, err := e.Identity()
+	_, err := e.PeerCredentials()
 	if err == nil {
-		_, err = e.PeerCredential()
+		_, err = e.Initiator()
 	}
 	if err != nil {
 		return fmt.Errorf("edhoc.%w", err)
@@ -75,12 +150,12 @@ func (e *EDHOC) check() error {
 	return nil
 }
 
-const edhocHeader = `# The key of the authorization server for EDHOC (RFC 9528). Clients have its
-# credential: with another key they find this server no more.
+const edhocHeader = `# The key of this server for EDHOC (RFC 9528). Clients have its credential: with
+# another key they find this server no more.
 
 `
 
-// Write writes e, of an authorization server, to a new file.
+// Write writes e, of a server, to a new file.
 func (e *EDHOC) Write(path string) error { return settings.WriteSecret(path, edhocHeader, e) }
 
 // ReadEDHOC reads and checks a file of EDHOC.Write.

@@ -55,6 +55,25 @@ func TestReadPublicKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	spki := func(public any) []byte {
+		b, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	ec, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, full.PublicKey().X(), full.PublicKey().Y()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nameless, err := edhoc.NewCCS(full.PublicKey(), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	inHex := func(b []byte) []byte { return []byte(hex.EncodeToString(b) + "\n") }
 	inPEM := func(kind string, b []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}) }
 	for _, c := range []struct {
@@ -67,7 +86,12 @@ func TestReadPublicKey(t *testing.T) {
 		{"COSE_Key", key, bare.CRED()},
 		{"COSE_Key in hexadecimal", inHex(key), bare.CRED()},
 		{"certificate", der, cert.CRED()},
+		{"certificate as CRED_x", cert.CRED(), cert.CRED()},
 		{"certificate in PEM", inPEM("CERTIFICATE", der), cert.CRED()},
+		{"public key in PEM", inPEM("PUBLIC KEY", spki(ec)), nameless.CRED()},
+		{"public key on another curve in PEM", inPEM("PUBLIC KEY", spki(&other.PublicKey)), nil},
+		{"damaged public key in PEM", inPEM("PUBLIC KEY", spki(ec)[1:]), nil},
+		{"private key as PKCS #8 in PEM", inPEM("PRIVATE KEY", der), nil},
 		{"private COSE_Key", private, nil},
 		{"CCS with a private key", slices.Concat([]byte{0xa1, 8, 0xa1, 1}, private), nil},
 		{"private key in PEM", inPEM("EC PRIVATE KEY", der), nil},
@@ -86,12 +110,30 @@ func TestReadPublicKey(t *testing.T) {
 			switch {
 			case c.want == nil && (err == nil || !strings.Contains(err.Error(), path)):
 				t.Errorf("got %v, want an error that names the file", err)
+			case c.want == nil && strings.Contains(c.name, "private") != strings.Contains(err.Error(), "stays on its device"):
+				t.Errorf("got %v; of a private key, and of nothing else, it says where it stays", err)
 			case c.want != nil && err != nil:
 				t.Error(err)
 			case c.want != nil && !bytes.Equal(got.CRED(), c.want):
 				t.Errorf("got %x, want %x", got.CRED(), c.want)
 			}
 		})
+	}
+	for _, kind := range []KeyType{X25519, Ed25519, P256Sign} {
+		pair, err := NewKeyPair(kind, "pump", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(path, inHex(pair.Credential), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := ReadPublicKey(path, edhoc.P256, edhoc.X25519, edhoc.Ed25519); err != nil || !bytes.Equal(c.CRED(), pair.Credential) {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if _, err := ReadPublicKey(path); (err == nil) != (kind == P256Sign) {
+			t.Errorf("%s, where P-256 is wanted: %v", kind, err)
+		}
 	}
 	if _, err := ReadPublicKey(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("no error without a file")
