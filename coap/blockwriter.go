@@ -3,6 +3,7 @@ package coap
 import (
 	"crypto/sha256"
 	"sync"
+	"sync/atomic"
 )
 
 // callInfo is what the answer to a call must know of the blocks of its
@@ -17,16 +18,23 @@ type callInfo struct {
 
 // A blockWriter slices the answer of the handler behind Blockwise.
 type blockWriter struct {
-	b *blockwise
+	b     *blockwise
+	w     ResponseWriter
+	info  callInfo
+	state atomic.Uint32
 
-	mu        sync.Mutex // guards what follows
-	w         ResponseWriter
-	r         *Request // the whole request, borrowed while it is served
-	info      callInfo
-	responded bool
+	mu        sync.Mutex // guards what follows, and that state becomes writerSliced
+	r         *Request   // the whole request, borrowed while it is served
 	observing bool
 	observed  bool // was an observation
 }
+
+// States of a blockWriter.
+const (
+	writerOpen   = iota
+	writerPassed // the answer went on as it is, and nothing else will: bw may be used again
+	writerSliced // the answer had to do with blocks, or with an observation
+)
 
 // serve calls the handler behind with a whole request.
 func (b *blockwise) serve(w ResponseWriter, r *Request, info callInfo) {
@@ -34,42 +42,47 @@ func (b *blockwise) serve(w ResponseWriter, r *Request, info callInfo) {
 	if bw == nil {
 		bw = new(blockWriter)
 	}
-	bw.b, bw.w, bw.r, bw.info = b, w, r, info
-	bw.responded, bw.observing, bw.observed = false, false, false
+	*bw = blockWriter{b: b, w: w, r: r, info: info}
 	r.whole = wholeness{true, r.Identity}
 	b.next.ServeCOAP(bw, r)
 
-	bw.mu.Lock()
-	done := bw.responded && !bw.observed
-	if done {
-		bw.w, bw.r = nil, nil
-	} else {
-		bw.r = r.Clone() // the answer, or the next notification, comes later
+	if bw.state.Load() != writerPassed {
+		bw.mu.Lock()
+		done := bw.state.Load() != writerOpen && !bw.observed
+		if !done {
+			bw.r = r.Clone() // the answer, or the next notification, comes later
+		}
+		bw.mu.Unlock()
+		if !done {
+			return
+		}
 	}
-	bw.mu.Unlock()
-	if done {
-		b.writers.Put(bw)
-	}
+	bw.w, bw.r = nil, nil
+	b.writers.Put(bw)
 }
 
 // Respond sends the response, or its first block if it is longer than one.
 func (bw *blockWriter) Respond(resp *Response) error {
+	if bw.passes(resp) && !resp.Options.Has(Observe) {
+		if w := bw.w; bw.state.CompareAndSwap(writerOpen, writerPassed) {
+			return w.Respond(resp)
+		}
+	}
 	bw.mu.Lock()
 	defer bw.mu.Unlock()
 	if bw.observed && !bw.observing {
 		return ErrClosed
 	}
-	if bw.w == nil || bw.responded && !bw.observing {
+	if bw.w == nil || !bw.observing && !bw.state.CompareAndSwap(writerOpen, writerSliced) {
 		return ErrResponded
 	}
-	bw.responded = true
 	bw.observing = resp.Options.Has(Observe) && resp.Code.IsSuccess() && bw.r.Options.Has(Observe)
 	bw.observed = bw.observed || bw.observing
+	if bw.passes(resp) {
+		return bw.w.Respond(resp)
+	}
 	info := &bw.info
 	size := Block{SZX: info.szx2}.Size()
-	if !info.has1 && !info.has2 && (len(resp.Payload) <= size || resp.Options.Has(OSCORE)) {
-		return bw.w.Respond(resp) // what is protected was taken apart before that
-	}
 	out := *resp
 	out.Options = append(make(Options, 0, len(resp.Options)+4), resp.Options...)
 	if info.has1 {
@@ -85,6 +98,16 @@ func (bw *blockWriter) Respond(resp *Response) error {
 		return bw.w.Respond(&out)
 	}
 	return bw.respondFirst(&out)
+}
+
+// passes reports whether a response has nothing to do with blocks.
+func (bw *blockWriter) passes(resp *Response) bool {
+	info := &bw.info
+	if info.has1 || info.has2 {
+		return false
+	}
+	// What is protected was taken apart before that.
+	return len(resp.Payload) <= Block{SZX: info.szx2}.Size() || resp.Options.Has(OSCORE)
 }
 
 // respondFirst keeps a long body and sends the block asked for, normally the

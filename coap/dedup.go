@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,16 +16,31 @@ import (
 // entry gives way; an entry whose answer had to give way first still keeps a
 // duplicate from being executed.
 //
-// It is safe for concurrent use.
+// It belongs to the goroutine that reads the socket, but for answerLate and
+// evicted, which are safe for concurrent use.
 type dedup struct {
-	seed maphash.Seed
-
-	mu      sync.Mutex // guards what follows
-	index   map[uint64]uint32
+	seed    maphash.Seed
+	index   entryIndex
 	con     entryQueue
 	non     entryQueue
 	answers answerRing
-	evicted uint64
+	evicted atomic.Uint64
+
+	isLate atomic.Bool // there is something in late
+	mu     sync.Mutex  // guards what follows
+	late   []lateAnswer
+}
+
+// A place is where dedup has noted a message.
+type place struct {
+	key uint64
+	at  uint32
+}
+
+// A lateAnswer waits for the goroutine that reads the socket.
+type lateAnswer struct {
+	place place
+	bytes []byte
 }
 
 // entryBytes is what an entry costs in its queue and the index.
@@ -33,7 +49,6 @@ const entryBytes = 32 + 32
 func newDedup(maxBytes int) *dedup {
 	return &dedup{
 		seed:    maphash.MakeSeed(),
-		index:   make(map[uint64]uint32),
 		con:     entryQueue{max: entries(maxBytes * 3 / 8)},
 		non:     entryQueue{max: entries(maxBytes / 8), bit: nonBit},
 		answers: answerRing{max: uint64(max(4096, maxBytes/2))},
@@ -43,7 +58,7 @@ func newDedup(maxBytes int) *dedup {
 // entries is how many entries fit into n bytes, as a power of two.
 func entries(n int) uint32 {
 	e := uint32(64)
-	for e < 1<<30 && int(e)*2*entryBytes <= n {
+	for e < 1<<28 && int(e)*2*entryBytes <= n {
 		e *= 2
 	}
 	return e
@@ -66,14 +81,9 @@ func (d *dedup) key(peer netip.AddrPort, mid uint16) uint64 {
 
 // receive notes a message. If it is known already, known is true and answer
 // what was sent for it, empty if nothing was; the answer is appended to dst.
-func (d *dedup) receive(key uint64, non bool, now time.Duration, life time.Duration, dst []byte) (answer []byte, known bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if at, ok := d.index[key]; ok {
-		e := d.entry(at)
-		if e.expires > now {
-			return d.answers.appendTo(dst, e.answer, int(e.size)), true
-		}
+func (d *dedup) receive(key uint64, non bool, now time.Duration, life time.Duration, dst []byte) (answer []byte, noted place, known bool) {
+	if answer, known = d.lookup(key, now, dst); known {
+		return answer, place{}, true
 	}
 	d.expire(now)
 	q := &d.con
@@ -81,18 +91,17 @@ func (d *dedup) receive(key uint64, non bool, now time.Duration, life time.Durat
 		q = &d.non
 	}
 	if q.n == q.max {
-		d.evicted++
+		d.evicted.Add(1)
 		d.forget(q)
 	}
-	d.index[key] = q.push(entry{key: key, expires: now + life}) | q.bit
-	return dst, false
+	at := q.push(entry{key: key, expires: now + life}) | q.bit
+	d.insert(key, at)
+	return dst, place{key, at}, false
 }
 
 // lookup is receive without noting the message.
 func (d *dedup) lookup(key uint64, now time.Duration, dst []byte) (answer []byte, known bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if at, ok := d.index[key]; ok {
+	if at, ok := d.find(key); ok {
 		if e := d.entry(at); e.expires > now {
 			return d.answers.appendTo(dst, e.answer, int(e.size)), true
 		}
@@ -101,44 +110,72 @@ func (d *dedup) lookup(key uint64, now time.Duration, dst []byte) (answer []byte
 }
 
 // answer stores what was sent for a message.
-func (d *dedup) answer(key uint64, b []byte) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	at, ok := d.index[key]
-	if !ok || len(b) > 0xffff {
+func (d *dedup) answer(p place, b []byte) {
+	if len(b) > 0xffff {
 		return
 	}
-	e := d.entry(at)
-	e.answer, e.size = d.answers.put(b), uint16(len(b))
+	q := &d.con
+	if p.at&nonBit != 0 {
+		q = &d.non
+	}
+	if q.n == 0 {
+		return
+	}
+	if e := q.at(p.at); e.key == p.key { // else it was forgotten meanwhile
+		e.answer, e.size = d.answers.put(b), uint16(len(b))
+	}
+}
+
+// answerLate has the reader store a copy of what was sent for a message, before
+// it looks for any other.
+func (d *dedup) answerLate(p place, b []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.late = append(d.late, lateAnswer{p, append([]byte(nil), b...)})
+	d.isLate.Store(true)
+}
+
+// settle stores the late answers.
+func (d *dedup) settle() {
+	if !d.isLate.Load() {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range d.late {
+		d.answer(l.place, l.bytes)
+	}
+	d.late = nil
+	d.isLate.Store(false)
 }
 
 func (d *dedup) entry(at uint32) *entry {
 	if at&nonBit != 0 {
-		return d.non.at(at &^ nonBit)
+		return d.non.at(at)
 	}
 	return d.con.at(at)
 }
 
 func (d *dedup) expire(now time.Duration) {
-	for _, q := range [...]*entryQueue{&d.con, &d.non} {
-		for q.n > 0 && q.at(q.head).expires <= now {
-			d.forget(q)
-		}
+	d.expireQueue(&d.con, now)
+	d.expireQueue(&d.non, now)
+}
+
+func (d *dedup) expireQueue(q *entryQueue, now time.Duration) {
+	for q.n > 0 && q.at(q.head).expires <= now {
+		d.forget(q)
 	}
 }
 
 // forget drops the oldest entry of a queue.
 func (d *dedup) forget(q *entryQueue) {
-	key := q.at(q.head).key
-	if d.index[key] == q.head|q.bit {
-		delete(d.index, key)
-	}
-	q.head = (q.head + 1) &^ nonBit
+	d.index.remove(q.at(q.head).key, q.head|q.bit)
+	q.head = (q.head + 1) & numberMask
 	q.n--
 	if q.n == 0 && len(q.ring) > 4096 {
 		q.ring = nil // give the memory of a flood back
 		if d.con.n == 0 && d.non.n == 0 {
-			d.index = make(map[uint64]uint32)
+			d.index = entryIndex{}
 			d.answers = answerRing{max: d.answers.max}
 		}
 	}
@@ -152,11 +189,16 @@ type entry struct {
 	size    uint16
 }
 
-// nonBit marks an index into the queue of Non-confirmable messages.
-const nonBit = 1 << 31
+// An entry is known by the number of its queue, and nonBit if that is the one of
+// Non-confirmable messages.
+const (
+	nonBit     = 1 << 31
+	usedBit    = 1 << 30 // tells a slot of the index that is used from an empty one
+	numberMask = usedBit - 1
+)
 
 // An entryQueue is a queue in a ring that doubles up to max entries. An entry
-// is known by its number modulo 2^31; the ring's length is a power of two, so
+// is known by its number modulo 2^30; the ring's length is a power of two, so
 // that numbers stay when the ring grows.
 type entryQueue struct {
 	ring    []entry
@@ -178,7 +220,7 @@ func (q *entryQueue) push(e entry) uint32 {
 		}
 		q.ring = grown.ring
 	}
-	number := (q.head + q.n) &^ nonBit
+	number := (q.head + q.n) & numberMask
 	*q.at(number) = e
 	q.n++
 	return number
@@ -189,6 +231,7 @@ func (q *entryQueue) push(e entry) uint32 {
 type answerRing struct {
 	ring []byte
 	next uint64 // position of the next byte, less 1
+	from int    // where in the ring that is
 	max  uint64
 }
 
@@ -200,14 +243,14 @@ func (a *answerRing) put(b []byte) uint64 {
 	for a.next+uint64(len(b)) > uint64(len(a.ring)) && uint64(len(a.ring)) < a.max {
 		grown := make([]byte, min(a.max, uint64(max(1024, 2*len(a.ring)))))
 		copy(grown, a.ring) // until it is full nothing has wrapped
-		a.ring = grown
+		a.ring, a.from = grown, int(a.next)
 	}
-	at := a.next
-	from := at % uint64(len(a.ring))
-	n := copy(a.ring[from:], b)
-	copy(a.ring, b[n:])
+	n := copy(a.ring[a.from:], b)
+	if a.from += n; a.from == len(a.ring) {
+		a.from = copy(a.ring, b[n:])
+	}
 	a.next += uint64(len(b))
-	return at + 1
+	return a.next - uint64(len(b)) + 1
 }
 
 // appendTo appends the n bytes at a position, or nothing if they are gone.

@@ -27,7 +27,7 @@ func TestDedupModel(t *testing.T) {
 		if non {
 			life = 145 * time.Second
 		}
-		answer, dup := d.receive(key, non, now, life, nil)
+		answer, noted, dup := d.receive(key, non, now, life, nil)
 		want, ok := model[key]
 		ok = ok && want.expires > now
 		if dup != ok || ok && !bytes.Equal(answer, want.answer) {
@@ -41,12 +41,12 @@ func TestDedupModel(t *testing.T) {
 			reply[i] = byte(rng.Uint32())
 		}
 		if len(reply) > 0 {
-			d.answer(key, reply)
+			d.answer(noted, reply)
 		}
 		model[key] = known{now + life, reply}
 	}
-	if d.evicted != 0 {
-		t.Errorf("got %d evictions, want none", d.evicted)
+	if n := d.evicted.Load(); n != 0 {
+		t.Errorf("got %d evictions, want none", n)
 	}
 }
 
@@ -62,23 +62,24 @@ func TestDedupBounded(t *testing.T) {
 		return d.key(netip.AddrPortFrom(netip.AddrFrom4(a), 5683), 1)
 	}
 	for i := range 500_000 {
-		if _, dup := d.receive(key(i), false, time.Duration(i), time.Hour, nil); dup {
+		_, noted, dup := d.receive(key(i), false, time.Duration(i), time.Hour, nil)
+		if dup {
 			t.Fatal("known before it came")
 		}
-		d.answer(key(i), reply)
+		d.answer(noted, reply)
 	}
-	if n := len(d.con.ring)*entryBytes + len(d.non.ring)*entryBytes + len(d.answers.ring); n > bound+8192 {
+	if n := len(d.con.ring)*32 + len(d.non.ring)*32 + len(d.answers.ring) + 8*len(d.index.slots); n > bound+8192 {
 		t.Errorf("got %d bytes, want at most %d", n, bound)
 	}
-	if len(d.index) != int(d.con.n+d.non.n) {
-		t.Errorf("index holds %d, queues %d", len(d.index), d.con.n+d.non.n)
+	if d.index.n != int(d.con.n+d.non.n) {
+		t.Errorf("index holds %d, queues %d", d.index.n, d.con.n+d.non.n)
 	}
 	for i := 500_000 - 1000; i < 500_000; i++ {
-		if answer, dup := d.receive(key(i), false, 0, time.Hour, nil); !dup || len(answer) != 30 {
+		if answer, _, dup := d.receive(key(i), false, 0, time.Hour, nil); !dup || len(answer) != 30 {
 			t.Fatalf("entry %d lost: %t, %d bytes", i, dup, len(answer))
 		}
 	}
-	if _, dup := d.receive(key(0), true, 2*time.Hour, time.Hour, nil); dup {
+	if _, _, dup := d.receive(key(0), true, 2*time.Hour, time.Hour, nil); dup {
 		t.Error("an evicted entry is known")
 	}
 	if d.con.n != 0 || len(d.con.ring) != 0 {
@@ -94,16 +95,16 @@ func TestDedupAllocates(t *testing.T) {
 	for range 1 << 16 { // grow
 		mid++
 		k := d.key(peer, mid)
-		d.receive(k, false, 0, time.Hour, buf)
-		d.answer(k, reply)
+		_, noted, _ := d.receive(k, false, 0, time.Hour, buf)
+		d.answer(noted, reply)
 	}
 	now := time.Duration(0)
 	if n := testing.AllocsPerRun(10_000, func() {
 		mid++
 		now += 2 * time.Hour / 1000
 		k := d.key(peer, mid)
-		d.receive(k, false, now, time.Hour, buf)
-		d.answer(k, reply)
+		_, noted, _ := d.receive(k, false, now, time.Hour, buf)
+		d.answer(noted, reply)
 	}); n != 0 {
 		t.Errorf("got %v allocations, want 0", n)
 	}
@@ -117,8 +118,8 @@ func BenchmarkDedup(b *testing.B) {
 	for b.Loop() {
 		i++
 		k := d.key(peer, uint16(i)) + uint64(i)
-		d.receive(k, false, time.Duration(i)*10*time.Microsecond, 247*time.Second, buf)
-		d.answer(k, reply)
+		_, noted, _ := d.receive(k, false, time.Duration(i)*10*time.Microsecond, 247*time.Second, buf)
+		d.answer(noted, reply)
 	}
 }
 
@@ -127,21 +128,87 @@ func BenchmarkDedup(b *testing.B) {
 func TestDedupAnswerGone(t *testing.T) {
 	d := newDedup(1 << 16)
 	big := bytes.Repeat([]byte{1}, 1000)
-	d.receive(1, false, 0, time.Hour, nil)
-	d.answer(1, []byte("first"))
-	for i := range uint64(60) {
-		d.receive(100+i, false, 0, time.Hour, nil)
-		d.answer(100+i, big)
+	note := func(key uint64, answer []byte) {
+		_, noted, _ := d.receive(key, false, 0, time.Hour, nil)
+		d.answer(noted, answer)
 	}
-	if answer, known := d.receive(1, false, 0, time.Hour, nil); !known || len(answer) != 0 {
+	note(1, []byte("first"))
+	for i := range uint64(60) {
+		note(100+i, big)
+	}
+	if answer, _, known := d.receive(1, false, 0, time.Hour, nil); !known || len(answer) != 0 {
 		t.Errorf("got %q %t, want known and no answer", answer, known)
 	}
-	if answer, known := d.receive(159, false, 0, time.Hour, nil); !known || !bytes.Equal(answer, big) {
+	if answer, _, known := d.receive(159, false, 0, time.Hour, nil); !known || !bytes.Equal(answer, big) {
 		t.Errorf("newest: got %d bytes, %t", len(answer), known)
 	}
-	d.receive(2, false, 0, time.Hour, nil)
-	d.answer(2, make([]byte, 0x10000)) // longer than any datagram
-	if answer, known := d.receive(2, false, 0, time.Hour, nil); !known || len(answer) != 0 {
+	note(2, make([]byte, 0x10000)) // longer than any datagram
+	if answer, _, known := d.receive(2, false, 0, time.Hour, nil); !known || len(answer) != 0 {
 		t.Errorf("too long: got %d bytes, %t", len(answer), known)
+	}
+}
+
+// TestDedupIndex compares the index with a map, for keys most of which belong
+// into few slots.
+func TestDedupIndex(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	d := newDedup(1 << 14)
+	d.con.max = 512
+	model := map[uint64]bool{}
+	var order []uint64
+	for range 50_000 {
+		key := uint64(rng.IntN(40))<<32 | uint64(rng.IntN(60))
+		_, _, dup := d.receive(key, false, 0, time.Hour, nil)
+		if dup != model[key] {
+			t.Fatalf("%x: got %t, want %t", key, dup, model[key])
+		}
+		if dup {
+			continue
+		}
+		model[key] = true
+		if order = append(order, key); len(order) > 512 {
+			delete(model, order[0])
+			order = order[1:]
+		}
+		if used := len(model); d.index.n != used || d.con.n != uint32(used) {
+			t.Fatalf("got %d in the index and %d in the queue, want %d", d.index.n, d.con.n, used)
+		}
+	}
+	for key := range model {
+		if _, known := d.lookup(key, 0, nil); !known {
+			t.Errorf("%x is lost", key)
+		}
+	}
+}
+
+// TestDedupLate: an answer from another goroutine is there for the next
+// duplicate, unless its message was forgotten meanwhile.
+func TestDedupLate(t *testing.T) {
+	d := newDedup(1 << 14)
+	_, first, _ := d.receive(1, false, 0, time.Second, nil)
+	_, second, _ := d.receive(2, false, 0, time.Hour, nil)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b := []byte("separate")
+		d.answerLate(second, b)
+		clear(b)
+		d.answerLate(first, []byte("too late"))
+	}()
+	<-done
+	if _, _, known := d.receive(3, false, time.Minute, time.Hour, nil); known {
+		t.Error("known before it came")
+	}
+	d.settle()
+	if answer, known := d.lookup(2, time.Minute, nil); !known || string(answer) != "separate" {
+		t.Errorf("got %q %t, want the answer", answer, known)
+	}
+	for _, key := range []uint64{1, 3} {
+		if answer, _ := d.lookup(key, time.Minute, nil); len(answer) != 0 {
+			t.Errorf("%d: got %q, want nothing", key, answer)
+		}
+	}
+	if d.settle(); d.late != nil {
+		t.Errorf("%d answers wait", len(d.late))
 	}
 }

@@ -18,7 +18,8 @@ type exchange struct {
 
 	mu        sync.Mutex // guards what follows
 	req       Request
-	key       uint64 // of the message in dedup
+	noted     place         // of the message in dedup
+	began     time.Duration // when it was received
 	typ       messageType
 	id        uint16
 	token     []byte
@@ -43,11 +44,10 @@ type exchange struct {
 	observation *observation
 }
 
-// begin makes x the exchange of a request.
-func (x *exchange) begin(d *datagram, m *message, key uint64, multicast bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.key, x.typ, x.id, x.token = key, m.typ, m.mid, m.token
+// begin makes x the exchange of a request. Nobody else has it now: it is new, or
+// was answered, and its handler has returned.
+func (x *exchange) begin(d *datagram, m *message, noted place, now time.Duration, multicast bool) {
+	x.noted, x.began, x.typ, x.id, x.token = noted, now, m.typ, m.mid, m.token
 	x.peer, x.local, x.size = d.peer, d.local, len(d.buf)
 	x.suppress, x.echoed = 0, false
 	x.inline, x.responded, x.refused, x.acked, x.delayed = true, false, false, false, false
@@ -64,7 +64,7 @@ func (x *exchange) begin(d *datagram, m *message, key uint64, multicast bool) {
 		r.LocalAddr = netip.AddrPortFrom(d.local, x.lane.port())
 	}
 	r.NonConfirmable, r.Multicast, r.whole = m.typ == nonConfirmable, multicast, wholeness{}
-	r.ctx = x.e.ctx
+	r.ctx, r.received = x.e.ctx, x.lane.received
 }
 
 func (l *lane) port() uint16 {
@@ -180,7 +180,7 @@ func (x *exchange) sendEmpty() {
 	//spec:7252-4.2-3
 	//spec:7252-4.4-1
 	b := emptyMessage(acknowledgement, x.id)
-	x.lane.dedup.answer(x.key, b[:])
+	x.lane.dedup.answerLate(x.noted, b[:])
 	x.lane.write(datagram{buf: b[:], peer: x.peer, local: x.local})
 }
 
@@ -195,7 +195,10 @@ func (x *exchange) Respond(resp *Response) error {
 	if x.responded {
 		return ErrResponded
 	}
-	now := x.e.now()
+	now := x.began
+	if !x.inline {
+		now = x.e.now()
+	}
 	x.responded = true
 	err := x.encode(resp, now)
 	if err != nil {

@@ -55,8 +55,6 @@ func (x *connExchange) End() {
 
 // Token returns the token of the request, or of its last block.
 func (bw *blockWriter) Token() []byte {
-	bw.mu.Lock()
-	defer bw.mu.Unlock()
 	if t, ok := bw.w.(tokener); ok {
 		return t.Token()
 	}
@@ -66,10 +64,9 @@ func (bw *blockWriter) Token() []byte {
 // End ends the observation that the request has become.
 func (bw *blockWriter) End() {
 	bw.mu.Lock()
-	w := bw.w
 	bw.observing = false
 	bw.mu.Unlock()
-	if e, ok := w.(ender); ok {
+	if e, ok := bw.w.(ender); ok {
 		e.End()
 	}
 }
@@ -114,11 +111,7 @@ func (x *connExchange) Drop() {
 
 // Drop leaves the request without a response.
 func (bw *blockWriter) Drop() {
-	bw.mu.Lock()
-	defer bw.mu.Unlock()
-	if bw.w == nil || bw.responded {
-		return
+	if w := bw.w; w != nil && bw.state.CompareAndSwap(writerOpen, writerPassed) {
+		drop(w)
 	}
-	bw.responded = true
-	drop(bw.w)
 }

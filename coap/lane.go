@@ -26,7 +26,9 @@ type lane struct {
 	empties   [batchSize][headerSize]byte
 	exchanges [batchSize]*exchange
 	msg       message
-	answer    []byte // scratch for answers remembered
+	received  time.Time // the batch in hand
+	requests  uint64    // in it
+	answer    []byte    // scratch for answers remembered
 }
 
 func newLane(e *Endpoint, socket net.PacketConn, conn batchConn) *lane {
@@ -73,9 +75,14 @@ func (l *lane) run() {
 func (l *lane) handleBatch(n int, now time.Duration) {
 	l.out = l.out[:0]
 	l.answer = l.answer[:0]
+	l.received, l.requests = l.e.start.Add(now), 0
+	l.dedup.settle()
 	l.e.count.received.Add(uint64(n))
 	for i := range n {
 		l.handle(i, &l.in[i], now)
+	}
+	if l.requests > 0 {
+		l.e.count.requests.Add(l.requests)
 	}
 	if len(l.out) > 0 {
 		l.e.count.sent.Add(uint64(len(l.out)))
@@ -169,20 +176,21 @@ func (l *lane) handleRequest(i int, d *datagram, m *message, now time.Duration, 
 		life = e.cfg.nonLifetime()
 	}
 	from := len(l.answer)
+	var noted place
 	var known bool
 	//spec:7252-4.5-1
-	if l.answer, known = l.dedup.receive(key, m.typ == nonConfirmable, now, life, l.answer); known {
+	if l.answer, noted, known = l.dedup.receive(key, m.typ == nonConfirmable, now, life, l.answer); known {
 		l.duplicate(d, from)
 		return
 	}
-	e.count.requests.Add(1)
+	l.requests++
 	x := l.exchanges[i]
 	if x == nil {
 		x = &exchange{e: e, lane: l}
 		x.spare = make([]byte, 0, 256)
 		l.exchanges[i] = x
 	}
-	x.begin(d, m, key, multicast)
+	x.begin(d, m, noted, now, multicast)
 	l.call(x, d)
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -197,6 +205,9 @@ func (l *lane) handleRequest(i int, d *datagram, m *message, now time.Duration, 
 	}
 	if len(x.out) == 0 || x.delayed {
 		return
+	}
+	if x.typ == confirmable {
+		l.dedup.answer(noted, x.out)
 	}
 	l.queue(d, x.out)
 }
@@ -235,15 +246,15 @@ func (l *lane) handleResponse(i int, d *datagram, m *message, now time.Duration)
 		return
 	}
 	if m.typ == nonConfirmable {
-		_, _ = l.dedup.receive(key, true, now, l.e.cfg.nonLifetime(), nil)
+		_, _, _ = l.dedup.receive(key, true, now, l.e.cfg.nonLifetime(), nil)
 		//spec:7252-4.3-2
 		return
 	}
 	//spec:7252-5.2.2-3
 	//spec:7641-3.5-2
-	_, _ = l.dedup.receive(key, false, now, l.e.cfg.exchangeLifetime(), nil)
+	_, noted, _ := l.dedup.receive(key, false, now, l.e.cfg.exchangeLifetime(), nil)
 	l.empties[i] = emptyMessage(acknowledgement, m.mid)
-	l.dedup.answer(key, l.empties[i][:])
+	l.dedup.answer(noted, l.empties[i][:])
 	l.queue(d, l.empties[i][:])
 }
 

@@ -3,6 +3,7 @@ package coap
 import (
 	"context"
 	"net/netip"
+	"time"
 )
 
 // An Identity is who the channel has authenticated: an OSCORE association, a
@@ -42,10 +43,11 @@ type Request struct {
 	// (RFC 7252, Section 8).
 	Multicast bool
 
-	ctx   context.Context // set by the server, as in net/http
-	token *[8]byte        // of a block-wise operation, see BlockwiseClient
-	whole wholeness
-	reply Response // see NewResponse
+	ctx      context.Context // set by the server, as in net/http
+	received time.Time       // see Received
+	token    *[8]byte        // of a block-wise operation, see BlockwiseClient
+	whole    wholeness
+	reply    Response // see NewResponse
 }
 
 // wholeness says that Blockwise has put a request of an identity together, and
@@ -87,6 +89,11 @@ func (r *Request) Context() context.Context {
 	}
 	return r.ctx
 }
+
+// Received returns when the request was received, by the clock of the endpoint,
+// or the zero Time if the transport does not say. It spares a handler a look at
+// the clock.
+func (r *Request) Received() time.Time { return r.received }
 
 // WithContext returns a shallow copy of r with another context.
 func (r *Request) WithContext(ctx context.Context) *Request {

@@ -2,8 +2,8 @@ package coap
 
 import "time"
 
-// encode turns a response into the message to send, in x.out, and has dedup
-// remember it. x.out is empty if nothing is sent. The caller holds x.mu.
+// encode turns a response into the message to send, in x.out, and sees that
+// dedup remembers it. x.out is empty if nothing is sent. The caller holds x.mu.
 func (x *exchange) encode(resp *Response, now time.Duration) error {
 	x.out = x.out[:0]
 	if !resp.Code.IsResponse() || hasDotSegment(resp.Options, LocationPath) {
@@ -34,8 +34,9 @@ func (x *exchange) encode(resp *Response, now time.Duration) error {
 	return nil
 }
 
-// remember stores the answer for duplicates of the request. A separate answer
-// is not their answer: they get the Empty acknowledgement once more.
+// remember stores the answer for duplicates of the request; as long as x is
+// inline the reader does that. A separate answer is not their answer: they get
+// the Empty acknowledgement once more.
 func (x *exchange) remember() {
 	if cap(x.out) > cap(x.spare) && cap(x.out) <= 2048 {
 		x.spare = x.out
@@ -43,8 +44,8 @@ func (x *exchange) remember() {
 	//spec:7252-4.2-9
 	//spec:7252-4.2-10
 	//spec:7252-5.2.2-2
-	if x.typ == confirmable && !x.acked {
-		x.lane.dedup.answer(x.key, x.out)
+	if x.typ == confirmable && !x.acked && !x.inline {
+		x.lane.dedup.answerLate(x.noted, x.out)
 	}
 }
 

@@ -63,9 +63,7 @@ func (e *Endpoint) Stats() Stats {
 		Pending:         int(c.pending.Load()),
 	}
 	for _, l := range e.lanes {
-		l.dedup.mu.Lock()
-		s.DedupEvicted += l.dedup.evicted
-		l.dedup.mu.Unlock()
+		s.DedupEvicted += l.dedup.evicted.Load()
 	}
 	e.mu.Lock()
 	s.Outstanding, s.Observations = e.outstanding, len(e.observations)
