@@ -145,6 +145,28 @@ func TestEDHOCHandshake(t *testing.T) {
 
 // TestEDHOCRefusals: a handshake that fails leaves no context, no identifier and no
 // later handshake worse.
+// A client that wants message_4 has it in answer to message_3 alone.
+func TestEDHOCMessage4(t *testing.T) {
+	w := newEDHOCWorld(t, nil)
+	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice := w.register("alice")
+	c, err := newInitiator(t.Context(), alice.EDHOC, alice.AS, &coaptest.Direct{Handler: w.a.handler}, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Message4Optional = true
+	session, _, err := c.Establish(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !session.Confirmed() {
+		t.Error("the client has a session without message_4")
+	}
+}
+
 func TestEDHOCRefusals(t *testing.T) {
 	w := newEDHOCWorld(t, nil)
 	alice, removed := w.register("alice"), w.register("bob")
