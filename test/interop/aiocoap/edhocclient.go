@@ -90,8 +90,8 @@ func (s *suite) newEDHOCServer(c edhocCase) (*edhocServer, error) {
 	x := &edhocServer{contexts: new(oscore.Contexts), completed: make(chan *edhoc.Session, 16), failed: make(chan error, 16)}
 	cfg := edhoccoap.Config{
 		Responder: responder, Find: find(parties.initiator), IDs: ids,
-		Message4:  !c.combined, // aiocoap waits for it, where message_3 goes alone
-		Establish: edhoccoap.Install(x.contexts, oscorekeys.Lengths{}, nil),
+		Message4Optional: true, // aiocoap waits for it, where message_3 goes alone
+		Establish:        edhoccoap.Install(x.contexts, oscorekeys.Lengths{}, nil),
 		Observer: edhoccoap.Observer{
 			Completed: func(_ netip.AddrPort, s *edhoc.Session) { x.completed <- s },
 			Failed:    func(_ netip.AddrPort, err error) { x.failed <- err },
