@@ -19,7 +19,7 @@ func (i PSKIdentity) Subject() string { return "psk:" + string(i) }
 
 // ListenDTLS returns an endpoint that serves CoAP over DTLS (RFC 7252, Section
 // 9.1) on a local address such as ":5684", with pre-shared keys or
-// certificates as config says, and connection IDs if it has a generator of
+// certificates, but not raw public keys, as config says, and connection IDs if it has a generator of
 // them. Requests have the peer's identity, PSKIdentity or
 // CertificateIdentity. Each session has a goroutine, as the library needs it.
 // The caller closes the endpoint.
@@ -28,6 +28,11 @@ func ListenDTLS(address string, config *dtls.Config, cfg Config) (*Endpoint, err
 	if err != nil {
 		return nil, fmt.Errorf("resolve address: %w", err)
 	}
+	//spec:7252-9.1.3.1-1
+	//spec:7252-9.1.3.3-1
+	//spec:7252-9.1.3.3-4
+	//spec:7252-9.1.3.3-6
+	//spec:7252-9.1.3.3-7
 	l, err := dtls.Listen("udp", local, config)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)

@@ -96,6 +96,9 @@ func (s *sessions) add(conn net.Conn, identity Identity) netip.AddrPort {
 	binary.BigEndian.PutUint64(a[8:], s.next)
 	peer := netip.AddrPortFrom(netip.AddrFrom16(a), 1)
 	remote, _ := addrPort(conn.RemoteAddr())
+	//spec:7252-9.1.1-2
+	//spec:7252-9.1.2-1
+	//spec:7252-9.1.2-2
 	s.live[peer] = &session{conn: conn, identity: identity, remote: remote}
 	s.mu.Unlock()
 	s.wait.Go(func() { s.read(peer, conn) })
@@ -176,6 +179,7 @@ func (s *sessions) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if x == nil {
 		return 0, errNoSession
 	}
+	//spec:7252-9.1.1-1
 	return x.conn.Write(b)
 }
 
