@@ -59,10 +59,10 @@ func decide(permissions ace.AIF, created map[string]string, method uint8, path s
 	switch {
 	case !covered:
 		//spec:9200-5.10.2-4
-		return &Error{Code: Forbidden, Section: authorizing, Reason: "token does not cover the resource"}
+		return &Error{Code: Forbidden, Section: authorizing, Reason: "scope does not cover the resource"}
 	case allowed&ace.MethodOf(method) == 0:
 		//spec:9200-5.10.2-5
-		return &Error{Code: MethodNotAllowed, Section: authorizing, Reason: "token does not cover the method"}
+		return &Error{Code: MethodNotAllowed, Section: authorizing, Reason: "scope does not cover the method"}
 	}
 	return nil
 }

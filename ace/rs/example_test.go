@@ -61,7 +61,7 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// /s/temp true <nil>
-	// /a/led false rs: 4.03: token does not cover the resource (RFC 9200, Section 5.10.2)
+	// /a/led false rs: 4.03: scope does not cover the resource (RFC 9200, Section 5.10.2)
 	// association ends
 	// rs: 4.01: token has expired (RFC 9203, Section 4.3)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/ace/rs"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/cmd/internal/credentials"
+	"github.com/ostiary/ostiary/cmd/internal/edhocservice"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/idalloc"
@@ -20,7 +21,8 @@ import (
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
 
-// expireInterval is how often tokens that have expired are taken out.
+// expireInterval is how often tokens that have expired are taken out, and changes
+// of the peers are looked for.
 const expireInterval = time.Second
 
 // An agent is a resource server whose application is another CoAP server.
@@ -28,9 +30,15 @@ type agent struct {
 	cfg      config
 	known    *credentials.ResourceServer
 	log      *slog.Logger
+	contexts oscore.Contexts
+	ids      *idalloc.Allocator // of all contexts
 	upstream *upstream
 	pool     *coap.Pool // for the requests that wait for the upstream server
 	rs       *acecoap.ResourceServer
+	edhoc    *edhocservice.Service // nil: there is no EDHOC with clients
+	handler  coap.Handler          // of all requests
+
+	trouble string // with the list of peers, as sweep has said it
 }
 
 // newAgent opens a socket towards the upstream server, and none for clients.
@@ -40,17 +48,15 @@ func newAgent(ctx context.Context, path string, cfg config, known *credentials.R
 	if err != nil {
 		return nil, err
 	}
-	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
-	if err != nil {
+	if a.ids, err = idalloc.New(idalloc.Config{Now: time.Now}); err != nil {
+		return nil, err
+	}
+	if err := a.assembleEDHOC(path); err != nil {
 		return nil, err
 	}
 	a.upstream, err = newUpstream(ctx, cfg, log)
 	if err != nil {
 		return nil, err
-	}
-	mode := oscore.B2Off
-	if cfg.Renewal {
-		mode = oscore.B2Allowed
 	}
 	a.pool = coap.NewPool(coap.PoolConfig{
 		Workers: cfg.Limits.Requests, Queue: cfg.Limits.Requests, PerPeer: cfg.Limits.RequestsPerPeer,
@@ -58,16 +64,34 @@ func newAgent(ctx context.Context, path string, cfg config, known *credentials.R
 	blockwise := coap.BlockwiseConfig{MaxBody: cfg.Limits.Body}
 	a.rs, err = acecoap.NewResourceServer(acecoap.Config{
 		Tokens:      tokens,
-		IDs:         ids,
-		Association: oscore.Config{B2: mode, Clock: time.Now},
+		IDs:         a.ids,
+		Contexts:    &a.contexts,
+		Association: oscore.Config{B2: a.renewal(), Clock: time.Now},
 		Public:      cfg.Public,
+		Clear:       a.inClear(),
 		OSCORE:      oscorecoap.Config{Blockwise: blockwise, Observer: a.oscoreObserver()},
 		Observer:    a.aceObserver(),
 	}, a.pool.Handler(a.upstream))
 	if err != nil {
 		return nil, errors.Join(err, a.upstream.close())
 	}
+	a.handler = a.rs
+	if a.edhoc != nil {
+		a.handler = a.edhoc.Around(a.rs)
+		if err := a.edhoc.Sweep(ctx); err != nil { // reads the peers
+			a.close()
+			return nil, cli.Usage(err)
+		}
+	}
 	return a, nil
+}
+
+// renewal says whether clients may renew their contexts.
+func (a *agent) renewal() oscore.B2Mode {
+	if a.cfg.Renewal {
+		return oscore.B2Allowed
+	}
+	return oscore.B2Off
 }
 
 // tokens says whose tokens are taken.
@@ -122,6 +146,10 @@ func (a *agent) aceObserver() acecoap.Observer {
 			a.log.Info("token taken", "peer", r.RemoteAddr)
 		},
 		Removed: func(x rs.Removed) {
+			if x.Token == nil {
+				a.log.Info("edhoc session ended", "client", x.Subject)
+				return
+			}
 			a.log.Info("token removed", "client", x.Subject, "reason", x.Reason.String())
 		},
 	}
@@ -129,7 +157,11 @@ func (a *agent) aceObserver() acecoap.Observer {
 
 // serve answers requests on conn until ctx is done.
 func (a *agent) serve(ctx context.Context, conn *net.UDPConn) error {
-	server := coap.Server{Handler: a.rs, Config: coap.Config{Understands: []coap.OptionID{coap.OSCORE}}}
+	understood := []coap.OptionID{coap.OSCORE}
+	if a.edhoc != nil {
+		understood = append(understood, coap.EDHOC)
+	}
+	server := coap.Server{Handler: a.handler, Config: coap.Config{Understands: understood}}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, conn) }()
 	ticker := time.NewTicker(expireInterval)
@@ -137,14 +169,42 @@ func (a *agent) serve(ctx context.Context, conn *net.UDPConn) error {
 	for {
 		select {
 		case err := <-done:
+			if a.edhoc != nil {
+				a.edhoc.Close() // some of its handlers end in the other pool
+			}
 			a.pool.Close() // its handlers use the upstream socket
 			return errors.Join(cli.Drained(err, a.log), a.rs.Expire(), a.upstream.close())
 		case <-ticker.C:
-			if err := a.rs.Expire(); err != nil {
-				a.log.Error("counters of tokens not saved", "error", err)
-			}
+			a.sweep(ctx)
 		}
 	}
 }
 
-func (a *agent) close() { _ = a.upstream.close() }
+// sweep ends what has expired, and takes up another list of peers. While that
+// cannot be read, sessions stay as they are and nobody gets a new one.
+func (a *agent) sweep(ctx context.Context) {
+	if err := a.rs.Expire(); err != nil {
+		a.log.Error("counters of tokens not saved", "error", err)
+	}
+	if a.edhoc == nil {
+		return
+	}
+	said := a.trouble
+	a.trouble = ""
+	if err := a.edhoc.Sweep(ctx); err != nil && ctx.Err() == nil {
+		a.trouble = err.Error()
+	}
+	switch {
+	case a.trouble != "" && a.trouble != said:
+		a.log.Error("peers not read, there are no new sessions", "error", a.trouble)
+	case a.trouble == "" && said != "":
+		a.log.Info("peers read")
+	}
+}
+
+func (a *agent) close() {
+	if a.edhoc != nil {
+		a.edhoc.Close()
+	}
+	_ = a.upstream.close()
+}

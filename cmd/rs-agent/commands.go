@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
+	"github.com/ostiary/ostiary/edhoc/edhoccoap"
 )
 
 type initCommand struct {
@@ -29,6 +31,8 @@ listen      = %q  # UDP address for the clients
 upstream    = %q  # the server to protect
 credentials = %q  # written by 'ostiary-as rs add'
 state       = "agent.state"  # what must survive a restart
+edhoc_key   = "edhoc.key"    # for clients that run EDHOC; see 'peer add'
+peers       = "peers.toml"   # who they are, and what they may do
 
 renewal = true  # clients may renew their context (RFC 8613, Appendix B.2)
 timeout = "30s" # for the server to answer
@@ -44,17 +48,25 @@ requests          = 1024   # handled at once
 requests_per_peer = 32     # of one client
 body              = 65536  # bytes of a body in blocks
 
+edhoc_sessions          = 1000   # security contexts that EDHOC has made
+edhoc_sessions_per_peer = 4      # of one peer
+edhoc_lifetime          = "24h"  # of such a context
+
 [log]
 level  = "info"  # debug, info, warn, error
 format = "text"  # text, json
 `, c.Listen, c.Upstream, c.Credentials)
-	if _, err := parseConfig(path, []byte(text)); err != nil {
+	cfg, err := parseConfig(path, []byte(text))
+	if err != nil {
 		return cli.Usage(err)
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return err
 	}
 	if err := settings.WriteNew(path, []byte(text)); err != nil {
+		return cli.Usage(err)
+	}
+	if err := makeEDHOCKey(path, cfg); err != nil {
 		return cli.Usage(err)
 	}
 	fmt.Fprintf(s.Out, "wrote %s\n\nNext: put %s beside it and run\n  %s serve --config %s\n",
@@ -73,12 +85,25 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
+	state := settings.Beside(c.Config, a.cfg.State)
+	alone, err := settings.TryLock(state)
+	if errors.Is(err, settings.ErrLocked) {
+		err = fmt.Errorf("another agent is running with %s; give each a configuration of its own", state)
+	}
+	if err != nil {
+		a.close()
+		return err
+	}
+	defer func() { _ = alone.Unlock() }()
 	conn, err := cli.ListenUDP(a.cfg.Listen)
 	if err != nil {
 		a.close()
 		return err
 	}
 	a.log.Info("serving", "address", conn.LocalAddr().String(), "upstream", a.cfg.Upstream, "audiences", a.known.Audiences)
+	if a.edhoc != nil {
+		a.log.Info("serving EDHOC", "path", edhoccoap.Path, "peers", a.edhoc.Peers())
+	}
 	err = a.serve(ctx, conn)
 	a.log.Info("stopped")
 	return err
@@ -97,7 +122,8 @@ func (f *configFlag) agent(ctx context.Context, s cli.Streams) (*agent, error) {
 }
 
 type configCommand struct {
-	Check configCheck `cmd:"" help:"Say whether the configuration and the credentials can be used."`
+	Check    configCheck    `cmd:"" help:"Say whether the configuration, the credentials and the list of peers can be used."`
+	EDHOCKey configEDHOCKey `cmd:"" name:"edhoc-key" help:"Make the EDHOC key that the configuration names, if there is none."`
 }
 
 type configCheck struct{ configFlag }

@@ -26,6 +26,8 @@ type config struct {
 	Renewal     bool              `toml:"renewal"`     // clients may run RFC 8613, Appendix B.2
 	Timeout     settings.Duration `toml:"timeout"`     // for the upstream server to answer
 	State       string            `toml:"state"`       // file for what must survive a restart, beside this one
+	EDHOCKey    string            `toml:"edhoc_key"`   // file of the EDHOC key, beside this one; none: no EDHOC with clients
+	Peers       string            `toml:"peers"`       // file of the EDHOC peers and their rights, beside this one
 	Scopes      map[string]string `toml:"scopes"`      // scope tokens, each with its AIF in JSON; none: scopes are AIF
 	Limits      limitsConfig      `toml:"limits"`
 	Log         logConfig         `toml:"log"`
@@ -36,6 +38,10 @@ type limitsConfig struct {
 	Requests        int `toml:"requests"`          // handled at once
 	RequestsPerPeer int `toml:"requests_per_peer"` // of one client, or of one address
 	Body            int `toml:"body"`              // bytes of a body in blocks
+
+	EDHOCSessions        int               `toml:"edhoc_sessions"`          // security contexts that EDHOC has made
+	EDHOCSessionsPerPeer int               `toml:"edhoc_sessions_per_peer"` // of one peer
+	EDHOCLifetime        settings.Duration `toml:"edhoc_lifetime"`          // of such a context
 }
 
 type logConfig struct {
@@ -49,8 +55,12 @@ func defaultConfig() config {
 		Renewal: true,
 		Timeout: settings.Duration(30 * time.Second),
 		State:   "agent.state",
-		Limits:  limitsConfig{Tokens: 1000, Requests: 1024, RequestsPerPeer: 32, Body: 64 << 10},
-		Log:     logConfig{Level: "info", Format: "text"},
+		Peers:   "peers.toml",
+		Limits: limitsConfig{
+			Tokens: 1000, Requests: 1024, RequestsPerPeer: 32, Body: 64 << 10,
+			EDHOCSessions: 1000, EDHOCSessionsPerPeer: 4, EDHOCLifetime: settings.Duration(24 * time.Hour),
+		},
+		Log: logConfig{Level: "info", Format: "text"},
 	}
 }
 
@@ -83,10 +93,16 @@ func (c *config) check() error {
 		return errors.New(`credentials: missing; it is the file that 'ostiary-as rs add' writes`)
 	case c.State == "":
 		return errors.New("state: missing")
+	case c.Peers == "":
+		return errors.New("peers: missing")
 	case time.Duration(c.Timeout) < time.Second:
 		return errors.New("timeout: want 1s or more")
 	case l.Tokens < 1 || l.Requests < 1 || l.RequestsPerPeer < 1 || l.Body < 1024:
 		return errors.New("limits: want 1 or more, and body 1024 or more")
+	case l.EDHOCSessions < 1 || l.EDHOCSessionsPerPeer < 1:
+		return errors.New("limits: want 1 or more")
+	case time.Duration(l.EDHOCLifetime) < time.Second:
+		return errors.New("limits.edhoc_lifetime: want 1s or more")
 	}
 	_, err := c.scopeTable()
 	return err
@@ -105,18 +121,24 @@ func (c *config) scopeTable() (map[string]ace.AIF, error) {
 	return table, nil
 }
 
-// load reads the configuration and the credentials that it names.
-func (f *configFlag) load() (config, *credentials.ResourceServer, error) {
+// config reads the configuration.
+func (f *configFlag) config() (config, error) {
 	text, err := os.ReadFile(f.Config)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w; make one with '%s init DIR', or name it with --config", err, name)
 	}
 	if err != nil {
-		return config{}, nil, cli.Usage(err)
+		return config{}, cli.Usage(err)
 	}
 	cfg, err := parseConfig(f.Config, text)
+	return cfg, cli.Usage(err)
+}
+
+// load reads the configuration and the credentials that it names.
+func (f *configFlag) load() (config, *credentials.ResourceServer, error) {
+	cfg, err := f.config()
 	if err != nil {
-		return cfg, nil, cli.Usage(err)
+		return cfg, nil, err
 	}
 	known, err := credentials.ReadResourceServer(settings.Beside(f.Config, cfg.Credentials))
 	return cfg, known, cli.Usage(err)

@@ -41,20 +41,5 @@ func (f *counterFile) Save(counters []rs.Counter) error {
 	if err != nil {
 		return err
 	}
-	part := f.path + ".part" // one name, so that crashes leave one file at most
-	t, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = t.Write(b); err == nil {
-		err = t.Sync()
-	}
-	if err = errors.Join(err, t.Close()); err == nil {
-		err = os.Rename(part, f.path)
-	}
-	if err != nil {
-		_ = os.Remove(part)
-		return err
-	}
-	return settings.SyncFolder(f.path)
+	return settings.Replace(f.path, b)
 }

@@ -28,7 +28,8 @@ Exit status: 0 done, 1 failed, 2 wrong command line or configuration.`
 type commands struct {
 	Init    initCommand    `cmd:"" help:"Write a configuration into a folder."`
 	Serve   serveCommand   `cmd:"" help:"Run the agent."`
-	Config  configCommand  `cmd:"" help:"Check the configuration."`
+	Config  configCommand  `cmd:"" help:"Check the configuration, or make what it names."`
+	Peer    peerCommand    `cmd:"" help:"Say who may run EDHOC with the agent, and what they may do."`
 	Sample  sampleCommand  `cmd:"" help:"Run an unprotected sample device to try the agent with."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

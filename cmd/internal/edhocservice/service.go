@@ -47,7 +47,7 @@ func New(cfg Config) (*Service, error) {
 	s.server, err = edhoccoap.NewServer(edhoccoap.Config{
 		Responder: responder, Find: s.sessions.find, IDs: cfg.IDs, Establish: s.establish,
 		Message4Optional: true, // there are clients that wait for it after a message_3 alone
-		Observer: edhoccoap.Observer{Completed: s.completed, Failed: s.failed},
+		Observer:         edhoccoap.Observer{Completed: s.completed, Failed: s.failed},
 	})
 	if err != nil {
 		return nil, err

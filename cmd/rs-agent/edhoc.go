@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/ostiary/ostiary/ace/rs"
+	"github.com/ostiary/ostiary/cmd/internal/edhocservice"
+	"github.com/ostiary/ostiary/cmd/internal/settings"
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/edhoc"
+	"github.com/ostiary/ostiary/edhoc/edhoccoap"
+	"github.com/ostiary/ostiary/oscore"
+)
+
+// assembleEDHOC makes the EDHOC responder, if the configuration has a key for it.
+// The contexts that it makes are those of the resource server, which is made later.
+func (a *agent) assembleEDHOC(path string) error {
+	key, err := readEDHOCKey(path, a.cfg)
+	if err != nil || key == nil {
+		return err
+	}
+	own, err := key.Identity()
+	if err != nil {
+		return err
+	}
+	var count atomic.Uint64 // of subjects
+	a.edhoc, err = edhocservice.New(edhocservice.Config{
+		Identities: []edhoc.Identity{own},
+		Profile:    peerProfile,
+		Trusted:    &peerSource{path: settings.Beside(path, a.cfg.Peers)},
+		IDs:        a.ids,
+		Contexts:   &a.contexts,
+		// A subject is one association, and none of a token is called so.
+		Associate: func(p edhocservice.Peer, c *oscore.Config) {
+			c.Subject = fmt.Sprintf("edhoc:%d:%s", count.Add(1), p.Name)
+			c.B2 = a.renewal()
+		},
+		Begin:   a.admit,
+		Discard: func(x *oscore.Association) { a.rs.Discard(x) },
+		Limits: edhocservice.Limits{
+			Sessions:        a.cfg.Limits.EDHOCSessions,
+			SessionsPerPeer: a.cfg.Limits.EDHOCSessionsPerPeer,
+			Lifetime:        time.Duration(a.cfg.Limits.EDHOCLifetime),
+		},
+		Log: a.log,
+	})
+	return err
+}
+
+// peerProfile is RawPublicKeys, with certificates too.
+var peerProfile = func() edhoccoap.Profile {
+	p := edhocservice.RawPublicKeys
+	p.CredentialTypes = []int{1, 2}        // CCS, X.509
+	p.IDCredTypes = []int64{4, 14, 33, 34} // kid, kccs, x5chain, x5t
+	return p
+}()
+
+// admit gives the peer of a new session what the owner says that it may do.
+func (a *agent) admit(s *edhocservice.Session) error {
+	scope, err := parseScope(s.Peer.Rights)
+	if err != nil {
+		return err
+	}
+	return a.rs.Admit(rs.Standing{
+		Subject: s.Association.Subject(), Source: a.cfg.Peers, Peer: s.Peer.Name, Permissions: scope,
+		Ended: func(rs.Removed) { a.edhoc.End(s.Association) },
+	})
+}
+
+// inClear are the handlers of requests without OSCORE. The list of resources is
+// that of the server behind the agent if anybody may have it.
+func (a *agent) inClear() map[string]coap.Handler {
+	if a.edhoc == nil {
+		return nil
+	}
+	resources := a.edhoc.Resources()
+	in := map[string]coap.Handler{edhoccoap.Path: resources}
+	if !slices.Contains(a.cfg.Public, wellKnownCore) {
+		in[wellKnownCore] = resources
+	}
+	return in
+}
+
+// wellKnownCore is where a server lists its resources (RFC 6690, Section 4).
+const wellKnownCore = "/.well-known/core"
