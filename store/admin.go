@@ -64,13 +64,13 @@ func (a *Admin) UpdateClient(ctx context.Context, c as.Client) error {
 }
 
 // RemoveClient removes a client with its contexts, or fails with [ErrNotFound].
-// A resource server of the same name keeps the contexts. Tokens stay.
+// Tokens stay.
 func (a *Admin) RemoveClient(ctx context.Context, name string) error {
 	return a.change(ctx, "client.remove", name, func(t *tx) error {
 		if err := one(t.exec("DELETE FROM clients WHERE name = $1", name))(ErrNotFound); err != nil {
 			return err
 		}
-		return removeContexts(t, name)
+		return removeContexts(t, kindClient, name)
 	})
 }
 
@@ -88,7 +88,7 @@ func (a *Admin) AddResourceServer(ctx context.Context, r ResourceServer, context
 		if err := setAudiences(t, r); err != nil {
 			return err
 		}
-		return a.addContexts(t, r.Name, contexts)
+		return a.addContexts(t, as.ResourceServerSubject(r.Name), contexts)
 	})
 }
 
@@ -108,13 +108,13 @@ func (a *Admin) UpdateResourceServer(ctx context.Context, r ResourceServer) erro
 }
 
 // RemoveResourceServer removes a resource server with its contexts, or fails
-// with [ErrNotFound]. A client of the same name keeps the contexts.
+// with [ErrNotFound].
 func (a *Admin) RemoveResourceServer(ctx context.Context, name string) error {
 	return a.change(ctx, "rs.remove", name, func(t *tx) error {
 		if err := one(t.exec("DELETE FROM resource_servers WHERE name = $1", name))(ErrNotFound); err != nil {
 			return err
 		}
-		return removeContexts(t, name)
+		return removeContexts(t, kindServer, name)
 	})
 }
 
@@ -124,8 +124,12 @@ func (a *Admin) RemoveResourceServer(ctx context.Context, name string) error {
 func (a *Admin) AddContext(ctx context.Context, c Context) error {
 	return a.change(ctx, "context.add", c.Name, func(t *tx) error {
 		var n int
-		found, err := t.row("SELECT 1 FROM clients WHERE name = $1 UNION SELECT 1 FROM resource_servers WHERE name = $1",
-			[]any{c.Subject}, &n)
+		query := "SELECT 1 FROM clients WHERE name = $1"
+		kind, name := kindOf(c.Subject)
+		if kind == kindServer {
+			query = "SELECT 1 FROM resource_servers WHERE name = $1"
+		}
+		found, err := t.row(query, []any{name}, &n)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/internal/cborseq"
 	"github.com/ostiary/ostiary/internal/cose"
 	"github.com/ostiary/ostiary/oscore"
@@ -14,7 +15,7 @@ import (
 // A Context is a provisioned security context with a client or resource server.
 type Context struct {
 	Name    string // of the context and of its Sequence; never used a second time
-	Subject string // name of the client or resource server
+	Subject string // name of the client, or as.ResourceServerSubject of the resource server
 	oscore.Params
 	B2 oscore.B2Mode
 
@@ -62,16 +63,31 @@ func (c *Context) add(t *tx, generation int64) error {
 	if err := newSequence(t, c.Name, generation); err != nil {
 		return err
 	}
-	_, err := t.exec(`INSERT INTO oscore_contexts (name, subject, master_secret, master_salt, id_context,
-			sender_id, recipient_id, aead, hkdf, b2) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		c.Name, c.Subject, []byte(c.MasterSecret), c.MasterSalt, c.IDContext,
+	kind, subject := kindOf(c.Subject)
+	_, err := t.exec(`INSERT INTO oscore_contexts (name, kind, subject, master_secret, master_salt, id_context,
+			sender_id, recipient_id, aead, hkdf, b2) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		c.Name, kind, subject, []byte(c.MasterSecret), c.MasterSalt, c.IDContext,
 		notNil(c.SenderID), notNil(c.RecipientID), int64(c.AEAD), int64(c.HKDF), int64(c.B2))
 	return err
 }
 
+// The kinds of subjects, as they are stored.
+const (
+	kindClient int64 = 0
+	kindServer int64 = 1
+)
+
+// kindOf takes a subject apart.
+func kindOf(subject string) (kind int64, name string) {
+	if name, ok := as.ResourceServerName(subject); ok {
+		return kindServer, name
+	}
+	return kindClient, subject
+}
+
 // Whether there is an ID Context is a column of its own: an empty byte string may
 // be read as nil.
-const selectContexts = `SELECT c.name, c.subject, c.master_secret, c.master_salt, c.id_context,
+const selectContexts = `SELECT c.name, c.kind, c.subject, c.master_secret, c.master_salt, c.id_context,
 	c.id_context IS NOT NULL, c.sender_id, c.recipient_id, c.aead, c.hkdf, c.b2, s.generation
 	FROM oscore_contexts AS c JOIN sender_sequences AS s ON s.context = c.name`
 
@@ -86,22 +102,26 @@ func (s *Store) ContextsByRecipientID(ctx context.Context, id []byte) ([]Context
 	return s.contexts(ctx, selectContexts+" WHERE c.recipient_id = $1 ORDER BY c.name", notNil(id))
 }
 
-// ContextsOf returns the contexts with a client or resource server.
+// ContextsOf returns the contexts with a subject, as Context.Subject has it.
 func (s *Store) ContextsOf(ctx context.Context, subject string) ([]Context, error) {
-	return s.contexts(ctx, selectContexts+" WHERE c.subject = $1 ORDER BY c.name", subject)
+	kind, name := kindOf(subject)
+	return s.contexts(ctx, selectContexts+" WHERE c.kind = $1 AND c.subject = $2 ORDER BY c.name", kind, name)
 }
 
 func (s *Store) contexts(ctx context.Context, query string, args ...any) ([]Context, error) {
 	var all []Context
 	err := scanRows(s.readers.QueryContext(ctx, query, args...))(func(scan func(...any) error) error {
 		var (
-			c                          Context
-			hasIDContext               bool
-			aead, hkdf, b2, generation int64
+			c                                Context
+			hasIDContext                     bool
+			kind, aead, hkdf, b2, generation int64
 		)
-		if err := scan(&c.Name, &c.Subject, (*[]byte)(&c.MasterSecret), &c.MasterSalt, &c.IDContext,
+		if err := scan(&c.Name, &kind, &c.Subject, (*[]byte)(&c.MasterSecret), &c.MasterSalt, &c.IDContext,
 			&hasIDContext, &c.SenderID, &c.RecipientID, &aead, &hkdf, &b2, &generation); err != nil {
 			return err
+		}
+		if kind == kindServer {
+			c.Subject = as.ResourceServerSubject(c.Subject)
 		}
 		if hasIDContext {
 			c.IDContext = notNil(c.IDContext)
@@ -120,9 +140,7 @@ func (s *Store) contexts(ctx context.Context, query string, args ...any) ([]Cont
 
 // removeContexts forgets the keys of a subject that is no longer registered.
 // Their fingerprints and sequences stay.
-func removeContexts(t *tx, subject string) error {
-	_, err := t.exec(`DELETE FROM oscore_contexts WHERE subject = $1
-		AND NOT EXISTS (SELECT 1 FROM clients WHERE name = $1)
-		AND NOT EXISTS (SELECT 1 FROM resource_servers WHERE name = $1)`, subject)
+func removeContexts(t *tx, kind int64, name string) error {
+	_, err := t.exec("DELETE FROM oscore_contexts WHERE kind = $1 AND subject = $2", kind, name)
 	return err
 }

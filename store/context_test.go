@@ -37,6 +37,7 @@ func testContexts(t *testing.T, open opener) {
 	if err := me.AddResourceServer(ctx, server, two); err != nil {
 		t.Fatal(err)
 	}
+	two.Subject = as.ResourceServerSubject("valve")
 	again := open(t, dir)
 	all, err := again.Contexts(ctx)
 	if err != nil || !reflect.DeepEqual(all, []Context{one, two}) {
@@ -60,21 +61,31 @@ func testContexts(t *testing.T, open opener) {
 		t.Errorf("Reserve: %d, %v", first, err)
 	}
 
-	// valve also becomes a client: its contexts live as long as either.
-	if err := me.AddClient(ctx, as.Client{Name: "valve"}); err != nil {
+	// A client is also called valve. Each has its own contexts, and its own only.
+	three := newContext("three", "valve", 5, 6)
+	if err := me.AddContext(ctx, three); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a context of a client that is not registered: %v, want ErrNotFound", err)
+	}
+	if err := me.AddClient(ctx, as.Client{Name: "valve"}, three); err != nil {
 		t.Fatal(err)
 	}
-	if err := me.RemoveResourceServer(ctx, "valve"); err != nil {
-		t.Fatal(err)
+	if got, err := s.ContextsOf(ctx, "valve"); err != nil || !reflect.DeepEqual(got, []Context{three}) {
+		t.Errorf("of the client: %+v, %v", got, err)
 	}
-	if got, err := s.ContextsOf(ctx, "valve"); err != nil || len(got) != 1 {
-		t.Errorf("a client is left: %+v, %v", got, err)
+	if got, err := s.ContextsOf(ctx, two.Subject); err != nil || !reflect.DeepEqual(got, []Context{two}) {
+		t.Errorf("of the resource server: %+v, %v", got, err)
 	}
 	if err := me.RemoveClient(ctx, "valve"); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.ContextsOf(ctx, "valve"); err != nil || len(got) != 0 {
-		t.Errorf("nobody is left: %+v, %v", got, err)
+	if got, err := s.Contexts(ctx); err != nil || !reflect.DeepEqual(got, []Context{one, two}) {
+		t.Errorf("without the client: %+v, %v", got, err)
+	}
+	if err := me.RemoveResourceServer(ctx, "valve"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Contexts(ctx); err != nil || !reflect.DeepEqual(got, []Context{one}) {
+		t.Errorf("without the resource server: %+v, %v", got, err)
 	}
 	if err := me.RemoveContext(ctx, "one"); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/ostiary/ostiary/ace/as"
 )
 
 func TestMigrationsAreInOrder(t *testing.T) {
@@ -74,6 +76,33 @@ func testMigrate(t *testing.T, open opener) {
 	}
 	if got := count("SELECT MAX(number) FROM migrations"); got != int(n)+1 {
 		t.Errorf("version %d, want %d", got, n+1)
+	}
+}
+
+// testMigrateKinds: contexts of an older version belong to the client with the name of
+// their subject, or else to the resource server.
+func testMigrateKinds(t *testing.T, open opener) {
+	s := open(t, t.TempDir())
+	me, ctx := s.Admin("me"), t.Context()
+	both := fullServer(t)
+	both.Name, both.Audiences = "pump", nil
+	if err := errors.Join(
+		me.AddClient(ctx, as.Client{Name: "pump"}, newContext("one", "", 1, 2)),
+		me.AddResourceServer(ctx, fullServer(t), newContext("two", "", 3, 4)), me.AddResourceServer(ctx, both),
+		s.write(ctx, func(t *tx) error {
+			for _, statement := range []string{"ALTER TABLE oscore_contexts DROP COLUMN kind", "DELETE FROM migrations WHERE number = 2"} {
+				if _, err := t.exec(statement); err != nil {
+					return err
+				}
+			}
+			return migrate(t)
+		}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Contexts(ctx)
+	if err != nil || len(all) != 2 || all[0].Subject != "pump" || all[1].Subject != as.ResourceServerSubject("valve") {
+		t.Errorf("Contexts = %+v, %v", all, err)
 	}
 }
 

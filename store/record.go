@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ostiary/ostiary/ace"
@@ -25,16 +26,29 @@ type clientRecord struct {
 	Audience  string   `cbor:"4,keyasint,omitempty"`
 	Scope     []byte   `cbor:"5,keyasint,omitempty"` // CBOR item
 	Keys      [][]byte `cbor:"6,keyasint,omitempty"` // COSE_Keys
+
+	Credentials [][]byte `cbor:"7,keyasint,omitempty"` // CBOR items
 }
 
-var errNoName = errors.New("no name")
+// checkName refuses a name that is none, or that could be taken for the subject of
+// another kind.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("no name")
+	case strings.ContainsRune(name, 0):
+		return errors.New("NUL in a name")
+	}
+	return nil
+}
 
 func encodeClient(c as.Client) ([]byte, error) {
-	if c.Name == "" {
-		return nil, errNoName
+	if err := checkName(c.Name); err != nil {
+		return nil, err
 	}
 	r := clientRecord{
 		Suspended: c.Suspended, Groups: c.Groups, Profiles: integers(c.Profiles), Audience: c.Audience, Scope: c.Scope.Append(nil),
+		Credentials: c.Credentials,
 	}
 	for _, k := range c.Keys {
 		r.Keys = append(r.Keys, k.Append(nil))
@@ -53,6 +67,7 @@ func decodeClient(name string, b []byte) (as.Client, error) {
 	}
 	c := as.Client{
 		Name: name, Suspended: r.Suspended, Groups: r.Groups, Profiles: converted[ace.Profile](r.Profiles), Audience: r.Audience,
+		Credentials: r.Credentials,
 	}
 	var err error
 	if c.Scope, err = parseScope(r.Scope); err != nil {
@@ -85,7 +100,8 @@ type serverRecord struct {
 	Token     tokenRecord `cbor:"13,keyasint"`
 	Audiences []string    `cbor:"14,keyasint,omitempty"`
 
-	Introspection uint8 `cbor:"15,keyasint,omitempty"`
+	Introspection uint8    `cbor:"15,keyasint,omitempty"`
+	Credentials   [][]byte `cbor:"16,keyasint,omitempty"` // CBOR items
 }
 
 type claimRecord struct {
@@ -108,14 +124,14 @@ type tokenRecord struct {
 }
 
 func encodeServer(s ResourceServer) ([]byte, error) {
-	if s.Name == "" {
-		return nil, errNoName
+	if err := checkName(s.Name); err != nil {
+		return nil, err
 	}
 	r := serverRecord{
 		Profiles: integers(s.Profiles), Curves: integers(s.Curves), Lifetime: int64(s.Lifetime),
 		ExpiresIn: s.ExpiresIn, ContextID: s.ContextID, AEAD: int64(s.AEAD), HKDF: int64(s.HKDF),
 		Scopes: uint8(s.Scopes), MaxScope: s.MaxScope, MaxToken: s.MaxToken, Claims: claimRecord(s.Claims), Audiences: s.Audiences,
-		Introspection: uint8(s.Introspection),
+		Introspection: uint8(s.Introspection), Credentials: s.Credentials,
 	}
 	if s.Key != nil {
 		r.Key = s.Key.Append(nil)
@@ -142,7 +158,7 @@ func decodeServer(name string, b []byte) (ResourceServer, error) {
 		Lifetime: time.Duration(r.Lifetime), ExpiresIn: r.ExpiresIn, ContextID: r.ContextID,
 		AEAD: cose.Algorithm(r.AEAD), HKDF: cose.Algorithm(r.HKDF),
 		Scopes: as.ScopeForm(r.Scopes), MaxScope: r.MaxScope, MaxToken: r.MaxToken, Claims: as.ClaimSet(r.Claims),
-		Introspection: as.Introspection(r.Introspection),
+		Introspection: as.Introspection(r.Introspection), Credentials: r.Credentials,
 	}
 	var err error
 	if len(r.Key) > 0 {

@@ -26,6 +26,7 @@ var suite = map[string]func(*testing.T, opener){
 	"Ledger":                  testLedger,
 	"LedgerDurable":           testLedgerDurable,
 	"Migrate":                 testMigrate,
+	"MigrateKinds":            testMigrateKinds,
 	"NoSecretIsShown":         testNoSecretIsShown,
 	"ReadersSeeCommittedOnly": testReadersSeeCommittedOnly,
 	"RegistryChanges":         testRegistryChanges,

@@ -37,6 +37,8 @@ type Client struct {
 	Audience  string        // if a request names none
 	Scope     ace.Scope     // if a request names none
 	Keys      []*ace.Key    // public keys of which the channel proves possession
+
+	Credentials [][]byte // what it proves possession of them with in EDHOC: CRED_x (RFC 9528, Section 3.5.2)
 }
 
 // A ResourceServer is what the AS knows of an RS, with its peculiarities. The
@@ -60,6 +62,7 @@ type ResourceServer struct {
 	Claims   ClaimSet  // optional claims of its tokens
 
 	Introspection Introspection // what it learns at the introspection endpoint
+	Credentials   [][]byte      // what it authenticates with in EDHOC: CRED_x (RFC 9528, Section 3.5.2)
 }
 
 // A ScopeForm says which scopes an RS understands.
