@@ -111,6 +111,7 @@ var lattice = []struct {
 	{"oscore", []string{"idalloc"}},
 	{"edhoc", []string{"idalloc", "edhoc"}},
 	{"edhoc/trust", []string{"edhoc", "idalloc"}},
+	{"edhoc/c509", []string{"edhoc"}},
 	{"edhoc/oscorekeys", []string{"edhoc", "oscore", "idalloc"}},
 	{"ace", []string{"idalloc"}},
 	{"policy", []string{"ace"}},
