@@ -103,6 +103,15 @@ func (r *Request) WithContext(ctx context.Context) *Request {
 	return &c
 }
 
+// Reuse empties r for another request, with a context, and keeps the memory of its
+// options and of NewResponse. It is for a layer that takes a request out of
+// another.
+func (r *Request) Reuse(ctx context.Context) {
+	options, reply := r.Options[:0], r.reply.Options[:0]
+	*r = Request{Options: options, ctx: ctx}
+	r.reply.Options = reply
+}
+
 // Clone returns a deep copy of r with the same context and identity, which
 // may be kept after ServeCOAP has returned.
 func (r *Request) Clone() *Request {

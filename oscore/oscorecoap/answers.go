@@ -3,7 +3,6 @@ package oscorecoap
 import (
 	"encoding/binary"
 	"hash/maphash"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -20,21 +19,26 @@ import (
 // An answer belongs to a request by the Token, the OSCORE option and the
 // ciphertext: the same context, Partial IV and CoAP request. Nothing is kept of
 // a request that was not verified.
+//
+// It is safe for concurrent use.
 type answers struct {
 	cfg  AnswersConfig
-	now  func() time.Time
+	now  func() time.Time // nil: when the request was received
 	seed maphash.Seed
 
 	mu          sync.Mutex // guards what follows and every answer
-	byKey       map[uint64]*answer
+	index       answerIndex
 	bySec       map[*oscore.Association]*share
-	first, last *answer // the oldest and the newest that is verified
+	first, last *answer // the oldest and the newest that is listed
 	bytes       int
+	free        *answer // to be used again, a list by next
+	frees       int
 }
 
 // A share is what one association has in answers: a list in the order of the
 // list of all.
 type share struct {
+	sec         *oscore.Association
 	first, last *answer
 	bytes       int
 }
@@ -42,6 +46,9 @@ type share struct {
 const (
 	// answerSize is about what an answer occupies beside its message.
 	answerSize = 512
+	// maxFree bounds the answers that wait to be used again, and maxReused
+	// what each may hold of its last message.
+	maxFree, maxReused = 256, 128
 	// maxRepeats bounds how often one request is answered again:
 	// MAX_RETRANSMIT and as many duplicates (RFC 7252, Section 4.8).
 	maxRepeats = 8
@@ -52,11 +59,7 @@ const (
 )
 
 func newAnswers(cfg AnswersConfig, now func() time.Time) *answers {
-	return &answers{
-		cfg: cfg, now: now, seed: maphash.MakeSeed(),
-		byKey: make(map[uint64]*answer),
-		bySec: make(map[*oscore.Association]*share),
-	}
+	return &answers{cfg: cfg, now: now, seed: maphash.MakeSeed(), bySec: make(map[*oscore.Association]*share)}
 }
 
 // tokener is a ResponseWriter that knows its request's Token, good until the
@@ -64,69 +67,114 @@ func newAnswers(cfg AnswersConfig, now func() time.Time) *answers {
 // answer of the first, and not the 4.01 that RFC 8613, Section 7.4, allows.
 type tokener interface{ Token() []byte }
 
-// begin returns the answer of the request, and whether the request is the
-// first that wants it.
-func (a *answers) begin(w coap.ResponseWriter, r *coap.Request) (x *answer, first bool) {
-	key, now := a.keyOf(w, r), a.now()
+// begin enters a request. If that was there before x is nil, and the response is
+// a copy of its answer: nil if there is none yet and the repetition waits for it,
+// or if it must not be sent.
+func (a *answers) begin(w coap.ResponseWriter, r *coap.Request) (x *answer, response *coap.Response, waits bool) {
+	key, now := a.keyOf(w, r), a.timeOf(r)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.expire(now)
-	if x = a.byKey[key]; x != nil {
-		return x, false
+	if x = a.index.find(key); x != nil {
+		response, waits = x.again(w, r)
+		return nil, response, waits
 	}
-	x = &answer{table: a, key: key, began: now, writer: w, remote: r.RemoteAddr}
-	a.byKey[key] = x
-	return x, true
+	if x = a.free; x != nil {
+		a.free, x.next = x.next, nil
+		a.frees--
+	} else {
+		x = new(answer)
+	}
+	x.key, x.began, x.remote = key, now, r.RemoteAddr
+	a.index.insert(x)
+	return x, nil, false
 }
 
+func (a *answers) timeOf(r *coap.Request) time.Time {
+	if a.now != nil {
+		return a.now()
+	}
+	if received := r.Received(); !received.IsZero() {
+		return received
+	}
+	return time.Now()
+}
+
+// keyOf is a keyed hash of what tells requests apart: of the hashes of the parts,
+// each in its place.
 func (a *answers) keyOf(w coap.ResponseWriter, r *coap.Request) uint64 {
-	var h maphash.Hash
-	h.SetSeed(a.seed)
+	var parts [24]byte
 	if t, ok := w.(tokener); ok {
-		writePart(&h, t.Token())
+		binary.NativeEndian.PutUint64(parts[0:], maphash.Bytes(a.seed, t.Token()))
 	}
 	option, _ := r.Options.Get(coap.OSCORE)
-	writePart(&h, option)
-	writePart(&h, r.Payload)
-	return h.Sum64()
+	binary.NativeEndian.PutUint64(parts[8:], maphash.Bytes(a.seed, option))
+	binary.NativeEndian.PutUint64(parts[16:], maphash.Bytes(a.seed, r.Payload))
+	return maphash.Bytes(a.seed, parts[:])
 }
 
-func writePart(h *maphash.Hash, part []byte) {
-	var size [4]byte
-	binary.BigEndian.PutUint32(size[:], uint32(len(part)))
-	_, _ = h.Write(size[:])
-	_, _ = h.Write(part)
+// keep keeps a copy of the answer to a request of sec, and returns the repetitions
+// that wait for it.
+func (a *answers) keep(x *answer, sec *oscore.Association, response *coap.Response) (late []repetition) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	late, x.late = x.late, nil
+	size := sizeOf(response.Options, response.Payload)
+	for i := range late {
+		late[i].allowed = x.allowed(&late[i], size)
+	}
+	x.done = true
+	if x.gone {
+		return late
+	}
+	x.copy(response)
+	a.list(x, sec, answerSize+size)
+	return late
 }
 
-// insert takes x into the lists.
-func (a *answers) insert(x *answer) {
-	own := a.bySec[x.sec]
+// silence notes that the client wants no answer, and returns the repetitions that
+// wait for one.
+func (a *answers) silence(x *answer, sec *oscore.Association) (late []repetition) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	late, x.late = x.late, nil
+	x.done, x.silent = true, true
+	if !x.gone {
+		a.list(x, sec, answerSize)
+	}
+	return late
+}
+
+// await lists a request of sec, whose handler has returned without an answer.
+func (a *answers) await(x *answer, sec *oscore.Association) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !x.done && !x.gone {
+		a.list(x, sec, answerSize)
+	}
+}
+
+// abandon forgets a request that was not verified, and returns the repetitions
+// that wait for its answer.
+func (a *answers) abandon(x *answer) (late []repetition) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	late = x.late
+	a.index.remove(x)
+	a.recycle(x)
+	return late
+}
+
+// list takes x into the lists, or changes its size. The oldest of the association,
+// or of all, give way, but not x.
+func (a *answers) list(x *answer, sec *oscore.Association, size int) {
+	own := x.own
 	if own == nil {
-		own = new(share)
-		a.bySec[x.sec] = own
+		own = a.insert(x, sec)
 	}
-	if own.last == nil {
-		own.first = x
-	} else {
-		own.last.nextOwn = x
-	}
-	own.last = x
-	if x.prev = a.last; x.prev == nil {
-		a.first = x
-	} else {
-		x.prev.next = x
-	}
-	a.last = x
-	a.charge(x, answerSize)
-}
-
-// charge accounts for n more bytes of x. The oldest of the association, or of
-// all, give way, but not x.
-func (a *answers) charge(x *answer, n int) {
-	own := a.bySec[x.sec]
-	x.size += n
-	own.bytes += n
-	a.bytes += n
+	own.bytes += size - x.size
+	a.bytes += size - x.size
+	x.size = size
 	for own.bytes > a.cfg.AssociationBytes && own.first != x {
 		a.remove(own.first)
 	}
@@ -135,17 +183,38 @@ func (a *answers) charge(x *answer, n int) {
 	}
 }
 
+func (a *answers) insert(x *answer, sec *oscore.Association) *share {
+	own := a.bySec[sec]
+	if own == nil {
+		own = &share{sec: sec}
+		a.bySec[sec] = own
+	}
+	if own.last == nil {
+		own.first = x
+	} else {
+		own.last.nextOwn = x
+	}
+	own.last, x.own = x, own
+	if x.prev = a.last; x.prev == nil {
+		a.first = x
+	} else {
+		x.prev.next = x
+	}
+	a.last = x
+	return own
+}
+
 func (a *answers) expire(now time.Time) {
 	for a.first != nil && now.Sub(a.first.began) >= a.cfg.Lifetime {
 		a.remove(a.first)
 	}
 }
 
-// remove takes x, the oldest of its association, out of the lists.
+// remove takes x, the oldest of its association, out of the table.
 func (a *answers) remove(x *answer) {
-	own := a.bySec[x.sec]
+	own := x.own
 	if own.first = x.nextOwn; own.first == nil {
-		delete(a.bySec, x.sec)
+		delete(a.bySec, own.sec)
 	}
 	own.bytes -= x.size
 	a.bytes -= x.size
@@ -159,158 +228,24 @@ func (a *answers) remove(x *answer) {
 	} else {
 		x.next.prev = x.prev
 	}
-	x.prev, x.next, x.nextOwn, x.listed = nil, nil, nil, false
-	a.forget(x)
-}
-
-func (a *answers) forget(x *answer) {
-	if a.byKey[x.key] == x {
-		delete(a.byKey, x.key)
-	}
-}
-
-// An answer is what a request got, or will get.
-type answer struct {
-	table  *answers
-	key    uint64
-	began  time.Time
-	writer coap.ResponseWriter // where the request came from
-	remote netip.AddrPort
-
-	kept    coap.Response // what response points to
-	options [2]coap.Option
-
-	// The table's mutex guards these.
-	sec                 *oscore.Association // nil until the request is verified
-	prev, next, nextOwn *answer
-	listed              bool
-	size                int
-	response            *coap.Response // nil until it is answered; not changed after that
-	silent              bool           // the client wants no response
-	repeats             int
-	late                []repetition // that wait for the answer
-}
-
-// A repetition is a retransmission of a request.
-type repetition struct {
-	writer coap.ResponseWriter
-	remote netip.AddrPort
-	size   int
-}
-
-// verified says whose request it is; from now on the answer is kept.
-func (x *answer) verified(sec *oscore.Association) {
-	x.table.mu.Lock()
-	defer x.table.mu.Unlock()
-	x.sec, x.listed = sec, true
-	x.table.insert(x)
-}
-
-// abandon forgets a request that was not verified.
-func (x *answer) abandon() {
-	x.table.mu.Lock()
-	late := x.late
-	x.late, x.silent = nil, true
-	x.table.forget(x)
-	x.table.mu.Unlock()
-	for _, l := range late {
-		drop(l.writer)
-	}
-}
-
-// none says that there is no answer, and is false if the transport has no way
-// to be told that. No-Response is elective: the answer may be sent then.
-func (x *answer) none() bool {
-	if _, ok := x.writer.(dropper); !ok {
-		return false
-	}
-	x.table.mu.Lock()
-	late := x.late
-	x.late, x.silent = nil, true
-	x.table.mu.Unlock()
-	for _, l := range append(late, repetition{writer: x.writer}) {
-		drop(l.writer)
-	}
-	return true
-}
-
-// dropper is a ResponseWriter that can be told that there will be no response.
-// Without that the transport would wait for one and keep what it needs for it.
-type dropper interface{ Drop() }
-
-// drop leaves a request without a response, if the transport lets it.
-func drop(w coap.ResponseWriter) {
-	if d, ok := w.(dropper); ok {
-		d.Drop()
+	a.index.remove(x)
+	if x.done {
+		a.recycle(x)
 		return
 	}
-	_ = w.Respond(&coap.Response{Code: coap.ServiceUnavailable}) // nothing to be done for a peer that is gone
+	x.prev, x.next, x.nextOwn, x.own, x.gone = nil, nil, nil, nil, true
 }
 
-// give sends a copy of the answer and keeps it.
-func (x *answer) give(response *coap.Response) error {
-	response = x.keep(response)
-	x.table.mu.Lock()
-	x.response = response
-	late := x.late
-	x.late = nil
-	if x.listed {
-		x.table.charge(x, sizeOf(response.Options, response.Payload))
+// recycle has x used again. Nobody refers to it: it is not in the table, and
+// whoever was to answer has done so.
+func (a *answers) recycle(x *answer) {
+	bytes := x.bytes
+	if cap(bytes) > maxReused {
+		bytes = nil
 	}
-	x.table.mu.Unlock()
-	for _, l := range late { // perhaps one of these reaches the client
-		if x.allowed(l) {
-			_ = l.writer.Respond(response)
-		} else {
-			drop(l.writer)
-		}
+	*x = answer{bytes: bytes}
+	if a.frees < maxFree {
+		a.free, x.next = x, a.free
+		a.frees++
 	}
-	return x.writer.Respond(response)
-}
-
-// keep copies the answer into x.
-func (x *answer) keep(response *coap.Response) *coap.Response {
-	buf := make([]byte, 0, sizeOf(response.Options, response.Payload))
-	buf = append(buf, response.Payload...)
-	x.kept = coap.Response{Code: response.Code, Options: x.options[:0], Payload: buf[:len(buf):len(buf)], Confirmable: response.Confirmable}
-	for _, o := range response.Options {
-		from := len(buf)
-		buf = append(buf, o.Value...)
-		x.kept.Options = append(x.kept.Options, coap.Option{ID: o.ID, Value: buf[from:len(buf):len(buf)]})
-	}
-	return &x.kept
-}
-
-// again returns the response for a retransmission. It is nil if there is none
-// yet and the retransmission waits for it, or if it must not be sent.
-func (x *answer) again(w coap.ResponseWriter, r *coap.Request) (response *coap.Response, waits bool) {
-	again := repetition{w, r.RemoteAddr, sizeOf(r.Options, r.Payload)}
-	x.table.mu.Lock()
-	defer x.table.mu.Unlock()
-	x.repeats++
-	switch {
-	case x.repeats > maxRepeats || x.silent:
-		return nil, false
-	case x.response == nil:
-		x.late = append(x.late, again)
-		return nil, true
-	case !x.allowed(again):
-		return nil, false
-	}
-	return x.response, false
-}
-
-// allowed reports whether the answer may go where a repetition came from: an
-// address that has sent a copy of the request, and perhaps nothing else.
-func (x *answer) allowed(l repetition) bool {
-	return l.remote == x.remote || sizeOf(x.response.Options, x.response.Payload) <= max(amplification*l.size, unconfirmed)
-}
-
-// sizeOf is about the size of a message on the wire, without its token.
-func sizeOf(options coap.Options, payload []byte) int {
-	n := 4 + 1 + len(payload)
-	for _, o := range options {
-		n += 1 + len(o.Value)
-	}
-	return n
 }

@@ -53,7 +53,8 @@ type Config struct {
 	// default is 64. A registration beyond is answered like a plain request.
 	Observations int
 
-	// Now is the clock; nil is time.Now.
+	// Now is the clock; nil is time.Now, or what the transport says of when a
+	// request was received.
 	Now func() time.Time
 
 	// Observer is told what happens.
@@ -154,9 +155,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Observations <= 0 {
 		c.Observations = 64
-	}
-	if c.Now == nil {
-		c.Now = time.Now
 	}
 	return c
 }

@@ -32,13 +32,30 @@ func responseOf(m oscore.Message) *coap.Response {
 // memory is what a request needs while its handler runs, and what is used
 // again for another one afterwards.
 type memory struct {
-	scratch  oscore.Scratch
-	in, out  []oscore.Option
-	options  coap.Options // of the inner request
-	response coap.Response
+	scratch   oscore.Scratch
+	in, out   []oscore.Option
+	request   coap.Request // the inner one
+	response  coap.Response
+	responder *responder // nil if the last one is still in use
+	contexts  []requestContext
 }
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
+
+// context returns a context that was not used before: a handler may keep that of
+// its request, and with it the grant. They are made several at a time.
+func (m *memory) context(parent context.Context) *requestContext {
+	if len(m.contexts) == 0 {
+		m.contexts = make([]requestContext, contextsAtOnce)
+	}
+	c := &m.contexts[0]
+	m.contexts = m.contexts[1:]
+	c.Context = parent
+	return c
+}
+
+// contextsAtOnce is how many contexts one that is kept keeps from being collected.
+const contextsAtOnce = 16
 
 // grantKey is the key of a grant in a request's context.
 type grantKey struct{}

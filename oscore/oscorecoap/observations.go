@@ -43,7 +43,7 @@ func (o *observations) add(out *responder) bool {
 	own[out] = true
 	o.total.Add(1)
 	// The transport ends the observation by its context.
-	context.AfterFunc(out.ctx.Context, func() { o.remove(out) })
+	context.AfterFunc(out.registration.ctx, func() { o.remove(out) })
 	return true
 }
 
@@ -134,7 +134,7 @@ func (out *responder) end() {
 	out.ended = true
 	out.s.observations.remove(out)
 	out.registration.cancel()
-	if e, ok := out.answer.writer.(ender); ok {
+	if e, ok := out.writer.(ender); ok {
 		e.End()
 	}
 }
@@ -147,7 +147,7 @@ func (s *Server) EndObservations(sec *oscore.Association) {
 		out.mu.Lock()
 		if !out.ended {
 			if outer, err := out.protect(&coap.Response{Code: coap.Unauthorized}); err == nil {
-				_ = out.answer.writer.Respond(outer)
+				_ = out.writer.Respond(outer)
 			}
 			out.end()
 		}

@@ -54,16 +54,16 @@ func (s *Server) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 
 // pipeline takes a request from the datagram to its handler.
 func (s *Server) pipeline(w coap.ResponseWriter, r *coap.Request) {
-	answer, first := s.answers.begin(w, r)
-	if !first {
-		s.repeat(answer, w, r)
+	answer, response, waits := s.answers.begin(w, r)
+	if answer == nil {
+		s.repeat(w, r, response, waits)
 		return
 	}
-	out := newResponder(s, answer)
+	out := newResponder(s, w, answer)
 	defer out.release()
 	sec, message, exchange, err := out.verify(r)
 	if err != nil {
-		s.refuse(answer, r, err) // unprotected 4.00, 4.01 or 4.02, or a challenge
+		out.reject(r, err) // unprotected 4.00, 4.01 or 4.02, or a challenge
 		return
 	}
 	request := out.open(sec, message, exchange, r)
@@ -72,5 +72,6 @@ func (s *Server) pipeline(w coap.ResponseWriter, r *coap.Request) {
 		_ = out.refuse(err) // protected 4.01, 4.03 or 4.05
 		return
 	}
-	s.protected.ServeCOAP(out, out.granted(request, grant))
+	out.grant(grant)
+	s.protected.ServeCOAP(out, request)
 }

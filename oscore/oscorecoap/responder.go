@@ -4,28 +4,15 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/oscore"
 )
 
-// refuse answers a request that OSCORE refuses, without OSCORE, or with the
-// challenge that OSCORE has made.
-func (s *Server) refuse(x *answer, r *coap.Request, err error) {
-	x.abandon()
-	if s.cfg.Observer.Refused != nil {
-		s.cfg.Observer.Refused(r.RemoteAddr, err)
-	}
-	if r.Multicast { // no errors to a group (RFC 7252, Section 8.1)
-		drop(x.writer)
-		return
-	}
-	_ = x.writer.Respond(responseOf(oscore.ErrorMessage(err)))
-}
-
-// repeat answers a retransmission with the bytes of the first answer.
-func (s *Server) repeat(x *answer, w coap.ResponseWriter, r *coap.Request) {
-	response, waits := x.again(w, r)
+// repeat answers a retransmission with the bytes of the first answer, if there is
+// one for it.
+func (s *Server) repeat(w coap.ResponseWriter, r *coap.Request, response *coap.Response, waits bool) {
 	if s.cfg.Observer.Repeated != nil {
 		s.cfg.Observer.Repeated(r.RemoteAddr, response != nil)
 	}
@@ -35,6 +22,19 @@ func (s *Server) repeat(x *answer, w coap.ResponseWriter, r *coap.Request) {
 	case !waits:
 		drop(w)
 	}
+}
+
+// dropper is a ResponseWriter that can be told that there will be no response.
+// Without that the transport would wait for one and keep what it needs for it.
+type dropper interface{ Drop() }
+
+// drop leaves a request without a response, if the transport lets it.
+func drop(w coap.ResponseWriter) {
+	if d, ok := w.(dropper); ok {
+		d.Drop()
+		return
+	}
+	_ = w.Respond(&coap.Response{Code: coap.ServiceUnavailable}) // nothing to be done for a peer that is gone
 }
 
 // authorize asks for access control.
@@ -50,16 +50,20 @@ func (s *Server) authorize(sec *oscore.Association, r *coap.Request) (grant any,
 }
 
 // A responder protects the responses to one request: the coap.ResponseWriter
-// of the protected handler. It is safe for concurrent use.
+// of the protected handler. It is safe for concurrent use. When the handler
+// returns and there will be no other response, it is used for another request.
 type responder struct {
 	s      *Server
-	answer *answer
+	writer coap.ResponseWriter // where the request came from
+	answer *answer             // until it is given
 	sec    *oscore.Association
-	quiet  uint32 // the inner No-Response
-	ctx    requestContext
+	quiet  uint32          // the inner No-Response
+	ctx    *requestContext // nil without Authorize
 
 	// Of a request to observe; else nil.
 	registration *registration
+
+	finished atomic.Bool // the one response was given
 
 	mu        sync.Mutex // guards what follows, and keeps notifications in order
 	memory    *memory    // while the handler runs; exchange lies in it
@@ -75,25 +79,60 @@ type registration struct {
 	target  string        // what a cancellation has in common with it
 	token   string
 	context *oscore.Context // the security context it came with
+	ctx     context.Context //nolint:containedctx // of the request
 	cancel  context.CancelFunc
 }
 
-func newResponder(s *Server, x *answer) *responder {
-	return &responder{s: s, answer: x, memory: memories.Get().(*memory)} //nolint:forcetypeassert // the pool has nothing else
+func newResponder(s *Server, w coap.ResponseWriter, x *answer) *responder {
+	m := memories.Get().(*memory) //nolint:forcetypeassert // the pool has nothing else
+	out := m.responder
+	if out == nil {
+		out = new(responder)
+	}
+	m.responder = nil
+	*out = responder{s: s, writer: w, answer: x, memory: m}
+	return out
 }
 
 // release gives the memory back when the handler has returned. What is still
 // to be answered is moved out of it.
 func (out *responder) release() {
+	if m := out.memory; out.finished.Load() { // nobody else has out
+		*out = responder{}
+		m.responder = out
+		memories.Put(m)
+		return
+	}
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	if out.exchange != nil && (!out.responded || out.observing) {
+	switch {
+	case out.exchange == nil: // it was not verified
+	case !out.responded:
+		out.s.answers.await(out.answer, out.sec)
 		out.exchange = out.exchange.Keep()
-	} else {
+	case out.observing:
+		out.exchange = out.exchange.Keep()
+	default:
 		out.exchange = nil
 	}
 	memories.Put(out.memory)
 	out.memory = nil
+}
+
+// reject answers a request that OSCORE refuses, without OSCORE, or with the
+// challenge that OSCORE has made.
+func (out *responder) reject(r *coap.Request, err error) {
+	for _, l := range out.s.answers.abandon(out.answer) {
+		drop(l.writer)
+	}
+	if out.s.cfg.Observer.Refused != nil {
+		out.s.cfg.Observer.Refused(r.RemoteAddr, err)
+	}
+	if r.Multicast { // no errors to a group (RFC 7252, Section 8.1)
+		drop(out.writer)
+		return
+	}
+	_ = out.writer.Respond(responseOf(oscore.ErrorMessage(err)))
 }
 
 // verify finds the security context of a request and verifies it (RFC 8613,
@@ -113,15 +152,17 @@ func (out *responder) verify(r *coap.Request) (*oscore.Association, oscore.Messa
 // that ends here (RFC 8613, Section 4.1.3.5).
 func (out *responder) open(sec *oscore.Association, m oscore.Message, exchange *oscore.ServerExchange, r *coap.Request) *coap.Request {
 	out.sec, out.exchange = sec, exchange
-	out.answer.verified(sec)
 	out.s.observations.endReplaced(sec)
-	out.memory.options = optionsOf(out.memory.options[:0], m)
-	out.ctx.Context = r.Context()
-	request := (&coap.Request{
-		Code: coap.Code(m.Code), Options: out.memory.options, Payload: m.Payload,
-		RemoteAddr: r.RemoteAddr, LocalAddr: r.LocalAddr, Identity: sec,
-		NonConfirmable: r.NonConfirmable, Multicast: r.Multicast,
-	}).WithContext(&out.ctx)
+	ctx := r.Context()
+	if out.s.cfg.Authorize != nil {
+		out.ctx = out.memory.context(ctx)
+		ctx = out.ctx
+	}
+	request := &out.memory.request
+	request.Reuse(ctx)
+	request.Code, request.Options, request.Payload = coap.Code(m.Code), optionsOf(request.Options, m), m.Payload
+	request.RemoteAddr, request.LocalAddr, request.Identity = r.RemoteAddr, r.LocalAddr, sec
+	request.NonConfirmable, request.Multicast = r.NonConfirmable, r.Multicast
 	out.observe(request)
 	if f := out.s.cfg.Observer.Verified; f != nil {
 		f(sec, request)
@@ -136,12 +177,16 @@ func (out *responder) observe(r *coap.Request) {
 	if !ok || r.Code != coap.GET && r.Code != coap.FETCH {
 		return
 	}
-	switch token := tokenOf(out.answer.writer); observe {
+	switch token := tokenOf(out.writer); observe {
 	case 0:
+		if out.ctx == nil {
+			out.ctx = &requestContext{Context: r.Context()}
+			*r = *r.WithContext(out.ctx)
+		}
 		ctx, cancel := context.WithCancel(out.ctx.Context)
 		out.ctx.Context = ctx
 		out.registration = &registration{
-			request: r.Clone(), target: targetOf(r), token: token, context: out.sec.Current(), cancel: cancel,
+			request: r.Clone(), target: targetOf(r), token: token, context: out.sec.Current(), ctx: ctx, cancel: cancel,
 		}
 	case 1:
 		out.s.observations.cancel(out.sec, targetOf(r), token)
@@ -155,32 +200,42 @@ func tokenOf(w coap.ResponseWriter) string {
 	return ""
 }
 
-// granted puts the grant where Grant finds it.
-func (out *responder) granted(r *coap.Request, grant any) *coap.Request {
-	out.ctx.grant = grant
-	return r
+// grant puts the grant where Grant finds it.
+func (out *responder) grant(grant any) {
+	if out.ctx != nil {
+		out.ctx.grant = grant
+	}
 }
 
 // Respond protects a response and sends it.
 func (out *responder) Respond(resp *coap.Response) error {
+	finished, err := out.respond(resp)
+	if finished {
+		out.finished.Store(true) // from now on out may be that of another request
+	}
+	return err
+}
+
+func (out *responder) respond(resp *coap.Response) (finished bool, err error) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	switch {
 	case out.ended:
-		return coap.ErrClosed
+		return false, coap.ErrClosed
 	case !out.responded:
-		return out.first(resp)
+		err = out.first(resp)
+		return out.registration == nil, err
 	case !out.observing:
-		return coap.ErrResponded
+		return false, coap.ErrResponded
 	}
-	err := out.recheck()
+	err = out.recheck()
 	switch {
 	case out.ended:
-		return coap.ErrClosed
+		return false, coap.ErrClosed
 	case err != nil: // the peer has no right to it any more
 		resp = refusal(err)
 	}
-	return out.notify(resp)
+	return false, out.notify(resp)
 }
 
 // recheck asks for access control again, before a notification. It lets go of mu
@@ -202,15 +257,45 @@ func (out *responder) first(resp *coap.Response) error {
 			out.registration.cancel()
 		}
 	}
-	if out.quiet&(1<<(resp.Code.Class()-1)) != 0 && out.answer.none() { // RFC 7967, Section 2.1
+	if out.quiet&(1<<(resp.Code.Class()-1)) != 0 && out.silence() { // RFC 7967, Section 2.1
 		return nil
 	}
 	outer, err := out.protect(resp)
 	if err != nil {
 		out.failed(err)
-		return errors.Join(err, out.answer.give(responseOf(oscore.ErrorMessage(err))))
+		return errors.Join(err, out.give(responseOf(oscore.ErrorMessage(err))))
 	}
-	return out.answer.give(outer)
+	return out.give(outer)
+}
+
+// give keeps the answer, and sends it: also to those who have repeated the request
+// meanwhile, as perhaps one of these reaches the client.
+func (out *responder) give(response *coap.Response) error {
+	x := out.answer
+	out.answer = nil
+	for _, l := range out.s.answers.keep(x, out.sec, response) {
+		if l.allowed {
+			_ = l.writer.Respond(response)
+		} else {
+			drop(l.writer)
+		}
+	}
+	return out.writer.Respond(response)
+}
+
+// silence says that there is no answer, and is false if the transport has no way
+// to be told that. No-Response is elective: the answer may be sent then.
+func (out *responder) silence() bool {
+	if _, ok := out.writer.(dropper); !ok {
+		return false
+	}
+	x := out.answer
+	out.answer = nil
+	for _, l := range out.s.answers.silence(x, out.sec) {
+		drop(l.writer)
+	}
+	drop(out.writer)
+	return true
 }
 
 // refuse answers with an error of Authorize.
@@ -225,14 +310,14 @@ func (out *responder) refuse(err error) error {
 	if out.registration != nil {
 		out.registration.cancel()
 	}
-	return out.answer.give(refusal(err))
+	return out.give(refusal(err))
 }
 
 // notify sends a notification.
 func (out *responder) notify(resp *coap.Response) error {
 	outer, err := out.protect(resp)
 	if err == nil {
-		err = out.answer.writer.Respond(outer)
+		err = out.writer.Respond(outer)
 	}
 	if err != nil {
 		out.failed(err)
