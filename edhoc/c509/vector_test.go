@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/ostiary/ostiary/edhoc/c509"
 	"github.com/ostiary/ostiary/internal/vector"
 )
@@ -32,7 +34,7 @@ func load(t testing.TB) examples {
 	return vector.Load[examples](t, "testdata/appendix-a.json")
 }
 
-func must(t testing.TB, err error) {
+func must(t rapid.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
