@@ -148,6 +148,7 @@ func misbehaviours2(t *testing.T) []misbehaviour {
 		{name: "G_Y is G_X", bug: both(instead("G_Y", "G_X")), want: garbled},
 
 		{name: "C_R is missing", bug: items("PLAINTEXT_2", drop(0)), want: garbled},
+		{name: "C_R is missing before a kccs", in: value2, bug: items("PLAINTEXT_2", drop(0)), want: garbled},
 		{name: "C_R twice", bug: items("PLAINTEXT_2", double(0)), want: garbled},
 		{name: "C_R is C_I", bug: before("message_2", func(p *Peer) { p.C = p.OtherC }), want: refused("ProcessMessage2", "3.3.3")},
 		{name: "C_R is a byte string that has an integer", bug: items("PLAINTEXT_2", replace(0, Bytes([]byte{0x17}))), want: garbled},
