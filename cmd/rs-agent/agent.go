@@ -38,6 +38,10 @@ type agent struct {
 	edhoc    *edhocservice.Service // nil: there is no EDHOC with clients
 	handler  coap.Handler          // of all requests
 
+	as      *asChannel // nil: nobody asks the authorization server
+	asConn  *coap.Endpoint
+	uploads *coap.Pool // for authz-info, where it waits for the authorization server
+
 	trouble string // with the list of peers, as sweep has said it
 }
 
@@ -58,6 +62,10 @@ func newAgent(ctx context.Context, path string, cfg config, known *credentials.R
 	if err != nil {
 		return nil, err
 	}
+	if tokens.Introspect, err = a.assembleIntrospection(); err != nil {
+		a.close()
+		return nil, err
+	}
 	a.pool = coap.NewPool(coap.PoolConfig{
 		Workers: cfg.Limits.Requests, Queue: cfg.Limits.Requests, PerPeer: cfg.Limits.RequestsPerPeer,
 	})
@@ -69,11 +77,13 @@ func newAgent(ctx context.Context, path string, cfg config, known *credentials.R
 		Association: oscore.Config{B2: a.renewal(), Clock: time.Now},
 		Public:      cfg.Public,
 		Clear:       a.inClear(),
+		Pool:        a.uploads,
 		OSCORE:      oscorecoap.Config{Blockwise: blockwise, Observer: a.oscoreObserver()},
 		Observer:    a.aceObserver(),
 	}, a.pool.Handler(a.upstream))
 	if err != nil {
-		return nil, errors.Join(err, a.upstream.close())
+		a.close()
+		return nil, err
 	}
 	a.handler = a.rs
 	if a.edhoc != nil {
@@ -96,20 +106,14 @@ func (a *agent) renewal() oscore.B2Mode {
 
 // tokens says whose tokens are taken.
 func (a *agent) tokens(path string) (rs.Config, error) {
-	algorithm, err := a.known.TokenKey.COSE()
-	if err != nil {
-		return rs.Config{}, err
-	}
-	key, err := ace.NewTokenKey(ace.TokenKeyConfig{
-		Issuer: a.known.Issuer, ID: a.known.TokenKey.ID, Algorithm: algorithm, Secret: a.known.TokenKey.Key.Bytes,
-	})
+	keys, err := a.tokenKeys()
 	if err != nil {
 		return rs.Config{}, err
 	}
 	cfg := rs.Config{
 		Audiences: a.known.Audiences,
 		Name:      a.known.Name,
-		Keys:      []*ace.TokenKey{key},
+		Keys:      keys,
 		Hints:     ace.CreationHints{AS: a.known.AS, Audience: a.known.Audiences[0]},
 		Counters:  &counterFile{path: settings.Beside(path, a.cfg.State)},
 		MaxTokens: a.cfg.Limits.Tokens,
@@ -119,6 +123,21 @@ func (a *agent) tokens(path string) (rs.Config, error) {
 		cfg.Scopes = rs.TextScopes(table)
 	}
 	return cfg, err
+}
+
+// tokenKeys are none if the agent cannot read its tokens, and has to ask.
+func (a *agent) tokenKeys() ([]*ace.TokenKey, error) {
+	if a.known.Opaque() {
+		return nil, nil
+	}
+	algorithm, err := a.known.TokenKey.COSE()
+	if err != nil {
+		return nil, err
+	}
+	key, err := ace.NewTokenKey(ace.TokenKeyConfig{
+		Issuer: a.known.Issuer, ID: a.known.TokenKey.ID, Algorithm: algorithm, Secret: a.known.TokenKey.Key.Bytes,
+	})
+	return []*ace.TokenKey{key}, err
 }
 
 func (a *agent) oscoreObserver() oscorecoap.Observer {
@@ -169,11 +188,7 @@ func (a *agent) serve(ctx context.Context, conn *net.UDPConn) error {
 	for {
 		select {
 		case err := <-done:
-			if a.edhoc != nil {
-				a.edhoc.Close() // some of its handlers end in the other pool
-			}
-			a.pool.Close() // its handlers use the upstream socket
-			return errors.Join(cli.Drained(err, a.log), a.rs.Expire(), a.upstream.close())
+			return errors.Join(cli.Drained(err, a.log), a.drain(), a.rs.Expire(), a.upstream.close())
 		case <-ticker.C:
 			a.sweep(ctx)
 		}
@@ -202,9 +217,21 @@ func (a *agent) sweep(ctx context.Context) {
 	}
 }
 
-func (a *agent) close() {
+// close ends what newAgent has made.
+func (a *agent) close() { _ = errors.Join(a.drain(), a.upstream.close()) }
+
+// drain waits for the requests in work, those first that end in the pool of another.
+func (a *agent) drain() (err error) {
 	if a.edhoc != nil {
 		a.edhoc.Close()
 	}
-	_ = a.upstream.close()
+	if a.as != nil {
+		a.as.close() // nobody waits for an answer
+		err = a.asConn.Close()
+		a.uploads.Close()
+	}
+	if a.pool != nil {
+		a.pool.Close() // its handlers use the upstream socket
+	}
+	return err
 }

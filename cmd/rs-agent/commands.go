@@ -37,6 +37,7 @@ peers       = "peers.toml"   # who they are, and what they may do
 renewal = true  # clients may renew their context (RFC 8613, Appendix B.2)
 timeout = "30s" # for the server to answer
 # public = ["/.well-known/core"]  # paths that anybody may use, in clear
+# introspection = true  # ask the authorization server about tokens
 
 # Scopes are AIF (RFC 9237) unless scope tokens are listed here:
 # [scopes]

@@ -28,9 +28,12 @@ type config struct {
 	State       string            `toml:"state"`       // file for what must survive a restart, beside this one
 	EDHOCKey    string            `toml:"edhoc_key"`   // file of the EDHOC key, beside this one; none: no EDHOC with clients
 	Peers       string            `toml:"peers"`       // file of the EDHOC peers and their rights, beside this one
-	Scopes      map[string]string `toml:"scopes"`      // scope tokens, each with its AIF in JSON; none: scopes are AIF
-	Limits      limitsConfig      `toml:"limits"`
-	Log         logConfig         `toml:"log"`
+	// Introspection asks the authorization server about tokens that the agent cannot
+	// read, over a channel by EDHOC.
+	Introspection bool              `toml:"introspection"`
+	Scopes        map[string]string `toml:"scopes"` // scope tokens, each with its AIF in JSON; none: scopes are AIF
+	Limits        limitsConfig      `toml:"limits"`
+	Log           logConfig         `toml:"log"`
 }
 
 type limitsConfig struct {
