@@ -76,7 +76,8 @@ func TestCombinedAgain(t *testing.T) {
 	w.wantWorks(c)
 }
 
-// What is inside is authorized as in any other request.
+// TestCombinedIsAuthorized is behaviour 46 and ED-18: what is inside is authorized as in
+// any other request.
 //
 //spec:9668-7-1
 //spec:9668-7-2
@@ -90,8 +91,8 @@ func TestCombinedIsAuthorized(t *testing.T) {
 	}
 }
 
-// A failed handshake is answered in clear with code 1 and leaves no context, whatever
-// failed.
+// TestCombinedFails is behaviour 46 and ED-18: a failed handshake is answered in clear with
+// code 1 and leaves no context, whatever failed.
 //
 //spec:9668-3.3.1-4
 //spec:9668-3.3.1-7
@@ -170,6 +171,8 @@ func TestCombinedMalformed(t *testing.T) {
 	}
 }
 
+// TestEDHOCOption is ED-18.
+//
 // An EDHOC option inside OSCORE is a critical option that nobody has processed; a value
 // of the outer one is ignored.
 //

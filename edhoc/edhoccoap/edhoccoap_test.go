@@ -25,13 +25,17 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// clock is a time that stands until it is moved.
+// clock is a time that stands until it is moved, or that of package time.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu   sync.Mutex
+	now  time.Time
+	real bool
 }
 
 func (c *clock) Now() time.Time {
+	if c.real {
+		return time.Now()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
@@ -164,6 +168,8 @@ func want(t testing.TB, resp *coap.Response, code coap.Code, msg []byte) {
 	}
 }
 
+// TestSequential is behaviour 48, too.
+//
 // The whole of Figure 10, then requests; with message_4 and without; twice over.
 //
 //spec:9528-A.2-1
@@ -203,6 +209,8 @@ func TestSequential(t *testing.T) {
 	}
 }
 
+// TestDuplicateMessage3 is behaviour 44 and ED-5.
+//
 // message_3 that comes again gets the answer that it got, for as long as it may, and is
 // not processed again.
 //
@@ -482,7 +490,8 @@ func TestClientTells(t *testing.T) {
 	}
 }
 
-// Identifiers of handshakes and contexts are never the same.
+// TestIdentifiersDiffer is behaviour 41 and ED-19: identifiers of handshakes and contexts
+// are never the same.
 //
 //spec:9668-4.1-1
 //spec:9668-4.1.1-1

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/edhoc"
+	"github.com/ostiary/ostiary/idalloc"
 )
 
 // A ReverseServer is the EDHOC resource of an Initiator: a coap.Handler for the reverse
@@ -96,6 +97,9 @@ func (s *ReverseServer) compose(r *coap.Request, shown bool) (msg1 []byte, err e
 	if s.cfg.Propose != nil {
 		if ead1, err = s.cfg.Propose(r.Context(), r.RemoteAddr); err != nil {
 			return nil, err
+		}
+		if len(ead1) > 0 && !shown { // the answer would be much longer than the request
+			return nil, idalloc.ErrUnvalidated
 		}
 	}
 	pending, err := s.allocate(r, shown)

@@ -47,7 +47,7 @@ func newReversed(t testing.TB, change ...func(r *reversed)) *reversed {
 			Completed: func(netip.AddrPort, *edhoc.Session) { r.done++ },
 		},
 	}
-	r.client = &ReverseClient{Doer: r.direct, Responder: responder, Find: finder(r.idR.Credential), IDs: r.world.client.IDs}
+	r.client = &ReverseClient{Doer: echoing{r.direct}, Responder: responder, Find: finder(r.idR.Credential), IDs: r.world.client.IDs}
 	for _, f := range change {
 		f(r)
 	}
@@ -65,6 +65,22 @@ func newReversed(t testing.TB, change ...func(r *reversed)) *reversed {
 		old.ServeCOAP(rw, req)
 	})
 	return r
+}
+
+// echoing shows the address of a client, as coap.Client does.
+type echoing struct{ coap.Doer }
+
+func (e echoing) Do(ctx context.Context, r *coap.Request) (*coap.Response, error) {
+	resp, err := e.Doer.Do(ctx, r)
+	if err != nil || resp.Code != coap.Unauthorized {
+		return resp, err
+	}
+	if v, ok := resp.Options.Get(coap.Echo); ok {
+		r = r.Clone()
+		r.Options.Set(coap.Echo, v)
+		return e.Doer.Do(ctx, r)
+	}
+	return resp, nil
 }
 
 // busyIDs are the identifiers of the server that are pending or live.
@@ -543,6 +559,10 @@ func TestReverseEAD(t *testing.T) {
 		}
 		r.cfg.Accept4 = func(_ context.Context, ead4 []edhoc.EADItem) error { see(ead4); return nil }
 	})
+	// EAD_1 is for who has shown an address: it makes the answer long.
+	if resp := w.post(nil); resp.Code != coap.Unauthorized || !resp.Options.Has(coap.Echo) || w.reverse.Pending() != 0 {
+		t.Errorf("without Echo: %v, %d pending", resp.Code, w.reverse.Pending())
+	}
 	_, _, err := w.client.Establish(t.Context())
 	must(t, err)
 	if s := got; len(s) != 4 || s[0] != "one for 192.0.2.1" || s[1] != "two" || s[2] != "three of i" || s[3] != "four" {

@@ -30,8 +30,8 @@ type ReverseConfig struct {
 
 	// Message4 says that the application profile has message_4 sent, by the client.
 	Message4 bool
-	// Propose is asked for EAD_1, which goes in clear to a peer that has said nothing. It
-	// may be nil.
+	// Propose is asked for EAD_1, which goes in clear to a peer that has said nothing, but
+	// has shown its address. It may be nil.
 	Propose func(ctx context.Context, remote netip.AddrPort) ([]edhoc.EADItem, error)
 	// Accept is asked after message_2 was verified, with its EAD_2: whether the peer is
 	// wanted, and for EAD_3. It may be nil.
