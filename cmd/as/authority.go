@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/acecoap"
 	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
@@ -28,7 +29,7 @@ import (
 const registryInterval = 2 * time.Second
 
 // An authority is a running authorization server: the store, the security
-// contexts of its clients, and the token endpoint behind them.
+// contexts of its clients and resource servers, and the endpoints behind them.
 type authority struct {
 	cfg      config
 	path     string // of the configuration
@@ -92,7 +93,7 @@ func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.H
 	a.pool = coap.NewPool(coap.PoolConfig{
 		Workers: a.cfg.Limits.Requests, Queue: a.cfg.Limits.Requests, PerPeer: a.cfg.Limits.RequestsPerPeer,
 	})
-	protected := a.mux(a.pool.Handler(acecoap.TokenEndpoint(server, a.observeToken)))
+	protected := a.mux(server)
 	if wrap != nil {
 		protected = wrap(protected)
 	}
@@ -104,7 +105,7 @@ func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.H
 			a.log.Debug("request refused", "peer", remote, "error", err)
 		},
 		Failed: func(sec *oscore.Association, err error) {
-			a.log.Warn("response not sent", "client", sec.Subject(), "error", err)
+			a.log.Warn("response not sent", "client", shown(sec.Subject()), "error", err)
 		},
 	}})
 	a.handler = a.pipeline
@@ -114,17 +115,13 @@ func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.H
 	return a.sync(ctx)
 }
 
-// assembleEDHOC makes the EDHOC responder, if the configuration has a key for it.
+// assembleEDHOC makes the EDHOC responder, if the configuration has keys for it.
 func (a *authority) assembleEDHOC() error {
-	key, err := readEDHOCKey(a.path, a.cfg)
-	if err != nil || key == nil {
-		return cli.Usage(err)
-	}
-	own, err := key.Identity()
-	if err != nil {
+	keys, err := readEDHOCKeys(a.path, a.cfg)
+	if err != nil || len(keys) == 0 {
 		return err
 	}
-	a.edhoc, err = newEDHOCService(a, own)
+	a.edhoc, err = newEDHOCService(a, keys)
 	return err
 }
 
@@ -151,23 +148,37 @@ func (a *authority) loadPolicy() error {
 }
 
 // mux routes the requests that came inside OSCORE.
-func (a *authority) mux(token coap.Handler) coap.Handler {
+func (a *authority) mux(server *as.Server) coap.Handler {
 	m := new(coap.Mux)
-	m.Handle(tokenPath(a.cfg.URI), token)
+	m.Handle(tokenPath(a.cfg.URI), a.pool.Handler(acecoap.TokenEndpoint(server, a.observeToken)))
+	m.Handle(acecoap.IntrospectPath, a.pool.Handler(acecoap.IntrospectionEndpoint(server, a.observeIntrospection)))
 	return m
 }
 
 func (a *authority) observeToken(client string, err error) {
-	if err == nil {
-		a.log.Info("token issued", "client", client)
-		return
-	}
+	a.observe(slog.LevelInfo, "token issued", "token refused", "token not issued", client, err)
+}
+
+// observeIntrospection logs what was refused: questions come with each token that a
+// resource server cannot read.
+func (a *authority) observeIntrospection(requester string, err error) {
+	a.observe(slog.LevelDebug, "introspection", "introspection refused", "introspection not answered", requester, err)
+}
+
+func (a *authority) observe(level slog.Level, done, no, failed, subject string, err error) {
 	var refused *as.Error
-	if errors.As(err, &refused) && refused.OAuth != 0 {
-		a.log.Info("token refused", "client", client, "code", refused.OAuth.String(), "section", refused.Section, "reason", refused.Reason)
-		return
+	switch {
+	case err == nil:
+		a.log.Log(context.Background(), level, done, "client", shown(subject))
+	case errors.As(err, &refused) && refused.Code != ace.InternalServerError:
+		code := "forbidden"
+		if refused.OAuth != 0 {
+			code = refused.OAuth.String()
+		}
+		a.log.Info(no, "client", shown(subject), "code", code, "section", refused.Section, "reason", refused.Reason)
+	default:
+		a.log.Error(failed, "client", shown(subject), "error", err)
 	}
-	a.log.Error("token not issued", "client", client, "error", err)
 }
 
 // sync brings what is in use in line with the registry.
@@ -212,7 +223,7 @@ func (a *authority) syncContexts(ctx context.Context) error {
 			a.waiting[c.Name] = true
 		}
 		if !waited[c.Name] {
-			a.log.Error("security context not in use", "context", c.Name, "client", c.Subject, "error", err)
+			a.log.Error("security context not in use", "context", c.Name, "client", shown(c.Subject), "error", err)
 		}
 	}
 	a.revision = revision

@@ -19,14 +19,18 @@ type clientCommand struct {
 type clientAdd struct {
 	configFlag
 	outFlag
+	keyFlags
 	Name     string   `arg:"" help:"Name of the client; policies call it Client::\"NAME\"."`
 	Audience string   `help:"Audience of its tokens if a request names none." placeholder:"NAME"`
 	Group    []string `help:"Group that policies call Group::\"NAME\"; may be repeated." placeholder:"NAME"`
 	Renewal  string   `help:"How client and server go on after one of them lost its state: b2 (RFC 8613, Appendix B.2) or echo (B.1)." enum:"b2,echo" default:"b2"`
-	EDHOC    bool     `help:"Give it a key pair for EDHOC (RFC 9528) instead of a security context. The server keeps the public key only." name:"edhoc"`
 }
 
 func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
+	key, err := c.key(c.Name)
+	if err != nil {
+		return err
+	}
 	path, err := c.Reserve(c.Name, "client")
 	if err != nil {
 		return err
@@ -36,7 +40,7 @@ func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
 		return err
 	}
 	defer closeStore(db, s)
-	credentials, err := c.add(ctx, db, cfg)
+	credentials, err := c.add(ctx, db, cfg, key)
 	if err != nil {
 		return err
 	}
@@ -47,16 +51,16 @@ func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
 	return nil
 }
 
-func (c *clientAdd) add(ctx context.Context, db *store.Store, cfg config) (*credentials.Client, error) {
+func (c *clientAdd) add(ctx context.Context, db *store.Store, cfg config, key newKey) (*credentials.Client, error) {
 	n := newClient{name: c.Name, audience: c.Audience, groups: c.Group, renewal: c.Renewal}
-	if !c.EDHOC {
+	if !key.wanted() {
 		return addClient(ctx, db, cfg, n)
 	}
-	own, err := readEDHOCKey(c.Config, cfg)
+	keys, err := readEDHOCKeys(c.Config, cfg)
 	if err != nil {
-		return nil, cli.Usage(err)
+		return nil, err
 	}
-	return addEDHOCClient(ctx, db, cfg, own, n)
+	return addEDHOCClient(ctx, db, cfg, keys, n, key)
 }
 
 type clientList struct {
@@ -85,8 +89,9 @@ func (c *clientList) Run(ctx context.Context, s cli.Streams) error {
 	}
 	items, rows := []clientItem{}, [][]string{}
 	for _, x := range clients {
-		items = append(items, clientItem{x.Name, x.Audience, x.Groups, x.Suspended, len(x.Keys) > 0})
-		rows = append(rows, []string{x.Name, x.Audience, strings.Join(x.Groups, ","), fmt.Sprint(x.Suspended), fmt.Sprint(len(x.Keys) > 0)})
+		hasKey := len(x.Keys) > 0 || len(x.Credentials) > 0
+		items = append(items, clientItem{x.Name, x.Audience, x.Groups, x.Suspended, hasKey})
+		rows = append(rows, []string{x.Name, x.Audience, strings.Join(x.Groups, ","), fmt.Sprint(x.Suspended), fmt.Sprint(hasKey)})
 	}
 	return c.Print(s.Out, items, []string{"NAME", "AUDIENCE", "GROUPS", "SUSPENDED", "EDHOC"}, rows)
 }

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
+	"github.com/ostiary/ostiary/ace/acecoap"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
 )
 
@@ -19,8 +21,11 @@ type config struct {
 	Policy   string            `toml:"policy"`    // file of the policies, beside this one
 	Lifetime settings.Duration `toml:"lifetime"`  // of a token
 	EDHOCKey string            `toml:"edhoc_key"` // file of the EDHOC key, beside this one; none: no EDHOC
-	Log      logConfig         `toml:"log"`
-	Limits   limitsConfig      `toml:"limits"`
+	// EDHOCKeys, in place of EDHOCKey, are the files of several.
+	EDHOCKeys []string `toml:"edhoc_keys,omitempty"`
+
+	Log    logConfig    `toml:"log"`
+	Limits limitsConfig `toml:"limits"`
 }
 
 type logConfig struct {
@@ -35,6 +40,14 @@ type limitsConfig struct {
 	EDHOCSessions          int               `toml:"edhoc_sessions"`            // security contexts that EDHOC has made
 	EDHOCSessionsPerClient int               `toml:"edhoc_sessions_per_client"` // of one client
 	EDHOCLifetime          settings.Duration `toml:"edhoc_lifetime"`            // of such a context
+}
+
+// edhocFiles are the files of the EDHOC keys.
+func (c *config) edhocFiles() []string {
+	if c.EDHOCKey != "" {
+		return []string{c.EDHOCKey}
+	}
+	return c.EDHOCKeys
 }
 
 // defaultConfig is what a file that names only the issuer gets.
@@ -70,6 +83,18 @@ func parseConfig(name string, text []byte) (config, error) {
 	return c, nil
 }
 
+func (c *config) checkKeys() error {
+	if c.EDHOCKey != "" && len(c.EDHOCKeys) > 0 {
+		return errors.New("edhoc_key, edhoc_keys: want one of them")
+	}
+	for i, file := range c.EDHOCKeys {
+		if file == "" || slices.Contains(c.EDHOCKeys[:i], file) {
+			return fmt.Errorf("edhoc_keys %q: want names of files, each once", c.EDHOCKeys)
+		}
+	}
+	return nil
+}
+
 func (c *config) check() error {
 	if c.Issuer == "" {
 		return errors.New(`issuer: missing; it is the "iss" of the tokens, such as "coap://as.example"`)
@@ -79,6 +104,12 @@ func (c *config) check() error {
 	}
 	if u, err := url.Parse(c.URI); err != nil || u.Scheme != "coap" || u.Host == "" || u.Path == "" {
 		return fmt.Errorf(`uri %q: want the token endpoint, such as "coap://as.example/token"`, c.URI)
+	}
+	if u, _ := url.Parse(c.URI); u.Path == acecoap.IntrospectPath {
+		return fmt.Errorf("uri %q: %s is the path of the introspection endpoint", c.URI, u.Path)
+	}
+	if err := c.checkKeys(); err != nil {
+		return err
 	}
 	switch {
 	case c.Store == "":

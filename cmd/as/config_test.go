@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ func TestParseConfigDefaults(t *testing.T) {
 	}
 	want := defaultConfig()
 	want.Issuer, want.URI = "coap://as.example", "coap://127.0.0.1:5683/token"
-	if c != want {
+	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
 }
@@ -28,7 +29,7 @@ func TestConfigTextIsTheDefaults(t *testing.T) {
 	want := defaultConfig()
 	want.Issuer, want.URI = "coap://as.example", "coap://127.0.0.1:5683/token"
 	want.EDHOCKey = "edhoc.key"
-	if c != want {
+	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)
 	}
 }
@@ -41,6 +42,10 @@ func TestParseConfigRefuses(t *testing.T) {
 		{"all addresses", good + "listen = \"[::]:5683\"\n", "uri: missing"},
 		{"uri", good + "uri = \"https://as.example/token\"\n", "uri "},
 		{"uri without path", good + "uri = \"coap://as.example\"\n", "uri "},
+		{"uri of introspection", good + "uri = \"coap://as.example/introspect\"\n", "is the path of the introspection endpoint"},
+		{"one key and several", good + "edhoc_key = \"a\"\nedhoc_keys = [\"b\"]\n", "edhoc_key, edhoc_keys: want one"},
+		{"one key twice", good + "edhoc_keys = [\"b\", \"b\"]\n", "each once"},
+		{"a key without a name", good + "edhoc_keys = [\"\"]\n", "each once"},
 		{"lifetime", good + "lifetime = \"10ms\"\n", "lifetime: want 1s"},
 		{"store", good + "store = \"\"\n", "store: missing"},
 		{"policy", good + "policy = \"\"\n", "policy: missing"},
@@ -62,6 +67,7 @@ func TestParseConfigRefuses(t *testing.T) {
 func FuzzParseConfig(f *testing.F) {
 	f.Add(configText("coap://as.example", "127.0.0.1:5683", ""))
 	f.Add(configText("x", "[::]:1", "coap://as.example/t"))
+	f.Add("issuer = \"a\"\nedhoc_keys = [\"a\", \"b\"]\n")
 	f.Add("issuer = \"a\"\n[limits]\nrequests = 1\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parseConfig("as.toml", []byte(text))
@@ -79,7 +85,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, b)
 		}
-		if again != c {
+		if !reflect.DeepEqual(again, c) {
 			t.Errorf("got %+v, want %+v", again, c)
 		}
 	})

@@ -111,7 +111,7 @@ func (d *demo) authorizationServer(ctx context.Context, dir string) error {
 
 func (d *demo) register(ctx context.Context, db *store.Store, cfg config) error {
 	for audience, lifetime := range map[string]time.Duration{demoAudience: 0, demoBrief: demoLifetime} {
-		r, err := addResourceServer(ctx, db, cfg, newResourceServer{name: audience, algorithm: "AES-CCM-16-64-128", lifetime: lifetime})
+		r, err := addResourceServer(ctx, db, cfg, nil, newResourceServer{name: audience, algorithm: "AES-CCM-16-64-128", lifetime: lifetime})
 		if err != nil {
 			return err
 		}

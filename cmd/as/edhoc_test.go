@@ -23,10 +23,11 @@ import (
 // edhocWorld is an authority with a clock of its own for sessions, and clients
 // that reach it without a network.
 type edhocWorld struct {
-	t   *testing.T
-	a   *authority
-	own *credentials.EDHOC
-	now time.Time
+	t    *testing.T
+	a    *authority
+	keys []serverKey
+	own  *credentials.EDHOC // the first of keys
+	now  time.Time
 }
 
 func newEDHOCWorld(t *testing.T, change func(*config)) *edhocWorld {
@@ -43,9 +44,10 @@ func newEDHOCWorld(t *testing.T, change func(*config)) *edhocWorld {
 		change(&cfg)
 	}
 	w := &edhocWorld{t: t, now: time.Now()}
-	if w.own, err = readEDHOCKey(path, cfg); err != nil {
+	if w.keys, err = readEDHOCKeys(path, cfg); err != nil {
 		t.Fatal(err)
 	}
+	w.own = w.keys[0].EDHOC
 	if w.a, err = newAuthority(t.Context(), path, cfg, slog.New(slog.DiscardHandler), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +63,7 @@ func newEDHOCWorld(t *testing.T, change func(*config)) *edhocWorld {
 
 func (w *edhocWorld) register(name string) *credentials.Client {
 	w.t.Helper()
-	c, err := addEDHOCClient(w.t.Context(), w.a.store, w.a.cfg, w.own, newClient{name: name})
+	c, err := addEDHOCClient(w.t.Context(), w.a.store, w.a.cfg, w.keys, newClient{name: name}, newKey{fresh: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -286,7 +288,7 @@ func TestEDHOCDiscovery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `</.well-known/edhoc>;rt="core.edhoc";ed-r;ed-method=3;ed-csuite=2;ed-csuite=3;ed-cred-t=1;ed-idcred-t=4;ed-idcred-t=14;ed-comb-req`
+	const want = `</.well-known/edhoc>;rt="core.edhoc";ed-r;ed-method=1;ed-method=3;ed-csuite=2;ed-csuite=3;ed-csuite=5;ed-cred-t=1;ed-cred-t=2;ed-idcred-t=4;ed-idcred-t=14;ed-idcred-t=33;ed-idcred-t=34;ed-comb-req`
 	if got := string(resp.Payload); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -20,31 +20,36 @@ import (
 // newInitiator makes a client's side of handshakes with the server at uri, which
 // d reaches.
 func newInitiator(ctx context.Context, key *credentials.EDHOC, uri string, d coap.Doer, ids *idalloc.Allocator) (*edhoccoap.Client, error) {
-	own, err := key.Identity()
+	cfg, err := key.Initiator()
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
-	server, err := key.PeerCredential()
+	servers, err := key.PeerCredentials()
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
+	return initiatorOf(ctx, cfg, servers, uri, d, ids)
+}
+
+// initiatorOf makes an initiator for handshakes with who has one of the credentials.
+func initiatorOf(ctx context.Context, cfg edhoc.Config, peers []*edhoc.Credential, uri string, d coap.Doer, ids *idalloc.Allocator) (*edhoccoap.Client, error) {
 	remote, err := acecoap.Resolve(ctx, uri)
 	if err != nil {
 		return nil, err
 	}
-	initiator, err := edhoc.NewInitiator(edhoc.Config{
-		Methods: []edhoc.Method{edhoc.StaticDHStaticDH}, Identities: []edhoc.Identity{own},
-	})
+	initiator, err := edhoc.NewInitiator(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return &edhoccoap.Client{
 		Doer: d, Initiator: initiator, IDs: ids, RemoteAddr: remote,
-		Find: func(_ context.Context, id edhoc.IDCred, _ []edhoc.EADItem) ([]*edhoc.Credential, error) {
-			if !server.Matches(id) {
-				return nil, nil
+		Find: func(_ context.Context, id edhoc.IDCred, _ []edhoc.EADItem) (found []*edhoc.Credential, err error) {
+			for _, c := range peers {
+				if c.Matches(id) && c.ValidAt(time.Now()) == nil {
+					found = append(found, c)
+				}
 			}
-			return []*edhoc.Credential{server}, nil
+			return found, nil
 		},
 	}, nil
 }

@@ -3,23 +3,30 @@ package main
 import (
 	"time"
 
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/credentials"
 	"github.com/ostiary/ostiary/cmd/internal/edhocservice"
 	"github.com/ostiary/ostiary/coap"
-	"github.com/ostiary/ostiary/edhoc"
 	"github.com/ostiary/ostiary/edhoc/edhoccoap"
 	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
 
-// newEDHOCService makes the EDHOC responder of an authority, for its clients. The
-// contexts that it makes end in the pipeline, which is made later.
-func newEDHOCService(a *authority, own edhoc.Identity) (*edhocservice.Service, error) {
+// newEDHOCService makes the EDHOC responder of an authority, for its clients and
+// resource servers. The contexts that it makes end in the pipeline, which is made
+// later.
+func newEDHOCService(a *authority, keys []serverKey) (*edhocservice.Service, error) {
+	identities, types, err := identitiesOf(keys)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
 	return edhocservice.New(edhocservice.Config{
-		Identities: []edhoc.Identity{own},
-		Profile:    edhocservice.RawPublicKeys,
-		Trusted:    &edhocClients{registry: a.store, log: a.log},
+		Identities: identities,
+		Profile:    edhocProfile(types),
+		Trusted:    &edhocPeers{registry: a.store, log: a.log},
 		IDs:        a.ids,
 		Contexts:   &a.contexts,
+		Associate:  associate,
 		Discard:    func(x *oscore.Association) { a.pipeline.Discard(x) },
 		Limits: edhocservice.Limits{
 			Sessions:        a.cfg.Limits.EDHOCSessions,
@@ -29,6 +36,15 @@ func newEDHOCService(a *authority, own edhoc.Identity) (*edhocservice.Service, e
 		Now: func() time.Time { return a.now() },
 		Log: a.log,
 	})
+}
+
+// edhocProfile is what a server with keys of these types supports. A certificate may be
+// registered as the credential of a peer.
+func edhocProfile(types []credentials.KeyType) edhoccoap.Profile {
+	p := credentials.Profile(types)
+	p.CredentialTypes = []int{1, 2}        // CCS, X.509
+	p.IDCredTypes = []int64{4, 14, 33, 34} // kid, kccs, x5chain, x5t
+	return p
 }
 
 // inClear is the handler of the requests that are not inside OSCORE.

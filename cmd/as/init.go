@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/credentials"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
 	"github.com/ostiary/ostiary/store"
 )
@@ -61,7 +62,7 @@ func initialize(ctx context.Context, dir, issuer, listen, uri string) (path stri
 	if err := settings.WriteNew(path, []byte(text)); err != nil {
 		return "", cli.Usage(err)
 	}
-	if err := makeEDHOCKey(path, cfg); err != nil {
+	if err := makeEDHOCKey(path, cfg, cfg.EDHOCKey, credentials.P256, ""); err != nil {
 		return "", cli.Usage(err)
 	}
 	if err := settings.WriteNew(filepath.Join(dir, cfg.Policy), []byte(policyText)); err != nil {

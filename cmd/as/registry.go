@@ -27,18 +27,20 @@ const (
 
 // newResourceServer is what to register.
 type newResourceServer struct {
-	name      string
-	audiences []string
-	algorithm string
-	lifetime  time.Duration // 0: that of the configuration
-	scopes    as.ScopeForm
-	form      ace.TokenForm
-	expiresIn bool
+	name          string
+	audiences     []string
+	algorithm     string
+	lifetime      time.Duration // 0: that of the configuration
+	scopes        as.ScopeForm
+	form          ace.TokenForm
+	expiresIn     bool
+	introspection as.Introspection
+	key           newKey // for its channel with the server
 }
 
 // addResourceServer registers a resource server with a fresh key for its
-// tokens, and returns what it needs to know.
-func addResourceServer(ctx context.Context, s *store.Store, cfg config, n newResourceServer) (*credentials.ResourceServer, error) {
+// tokens, and returns what it needs to know. keys are those of the server.
+func addResourceServer(ctx context.Context, s *store.Store, cfg config, keys []serverKey, n newResourceServer) (*credentials.ResourceServer, error) {
 	algorithm, err := credentials.ParseAlgorithm(n.algorithm)
 	if err != nil {
 		return nil, cli.Usage(err)
@@ -46,22 +48,42 @@ func addResourceServer(ctx context.Context, s *store.Store, cfg config, n newRes
 	if len(n.audiences) == 0 {
 		n.audiences = []string{n.name}
 	}
-	key, id := random(algorithm.KeySize()), random(keyIDSize)
-	err = s.Admin(actor()).AddResourceServer(ctx, store.ResourceServer{
-		ResourceServer: as.ResourceServer{
-			Name: n.name, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE},
-			Lifetime: n.lifetime, Scopes: n.scopes, ExpiresIn: n.expiresIn,
-		},
-		Token:     ace.TokenKeyConfig{Issuer: cfg.Issuer, ID: id, Algorithm: algorithm, Secret: key, Form: n.form},
-		Audiences: n.audiences,
+	secret, id := random(algorithm.KeySize()), random(keyIDSize)
+	file := &credentials.ResourceServer{
+		Name: n.name, AS: cfg.URI, Issuer: cfg.Issuer, Audiences: n.audiences,
+		TokenKey: credentials.TokenKey{ID: settings.Hex(id), Algorithm: n.algorithm, Key: settings.Secret{Bytes: secret}},
+	}
+	server := as.ResourceServer{
+		Name: n.name, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE},
+		Lifetime: n.lifetime, Scopes: n.scopes, ExpiresIn: n.expiresIn, Introspection: n.introspection,
+	}
+	if n.introspection != as.NoIntrospection {
+		file.Introspection = introspectionURI(cfg.URI)
+	}
+	if n.introspection == as.WithClaims {
+		file.TokenKey = credentials.TokenKey{} // it stays here
+	}
+	if n.key.wanted() {
+		if file.EDHOC, err = n.key.prepare(ctx, s, n.name, keys); err != nil {
+			return nil, err
+		}
+		server.Credentials = [][]byte{file.EDHOC.Credential}
+		server.Key = registeredKey(file.EDHOC)
+	}
+	admin := s.Admin(actor())
+	err = admin.AddResourceServer(ctx, store.ResourceServer{
+		ResourceServer: server,
+		Token:          ace.TokenKeyConfig{Issuer: cfg.Issuer, ID: id, Algorithm: algorithm, Secret: secret, Form: n.form},
+		Audiences:      n.audiences,
 	})
 	if err != nil {
 		return nil, registryError("resource server", n.name, err)
 	}
-	return &credentials.ResourceServer{
-		Name: n.name, AS: cfg.URI, Issuer: cfg.Issuer, Audiences: n.audiences,
-		TokenKey: credentials.TokenKey{ID: settings.Hex(id), Algorithm: n.algorithm, Key: settings.Secret{Bytes: key}},
-	}, nil
+	err = n.key.alone(ctx, s, as.ResourceServerSubject(n.name))
+	if err != nil {
+		return nil, undo(err, admin.RemoveResourceServer(context.WithoutCancel(ctx), n.name))
+	}
+	return file, nil
 }
 
 // newClient is what to register.
@@ -72,26 +94,26 @@ type newClient struct {
 	renewal  string // b2, echo
 }
 
-// addEDHOCClient registers a client with the public key of a fresh pair, and
-// returns what it needs to know. own is the key of the server.
-func addEDHOCClient(ctx context.Context, s *store.Store, cfg config, own *credentials.EDHOC, n newClient) (*credentials.Client, error) {
-	pair, err := newClientKey(ctx, s, n.name, own)
-	if err != nil {
-		return nil, err
-	}
-	identity, err := pair.Identity()
-	if err != nil {
-		return nil, err
-	}
-	key, err := keyOf(identity.Credential)
+// addEDHOCClient registers a client with a public key, and returns what it needs to
+// know. keys are those of the server.
+func addEDHOCClient(ctx context.Context, s *store.Store, cfg config, keys []serverKey, n newClient, key newKey) (*credentials.Client, error) {
+	pair, err := key.prepare(ctx, s, n.name, keys)
 	if err != nil {
 		return nil, err
 	}
 	client := as.Client{
-		Name: n.name, Audience: n.audience, Groups: n.groups, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE}, Keys: []*ace.Key{key},
+		Name: n.name, Audience: n.audience, Groups: n.groups, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE},
+		Credentials: [][]byte{pair.Credential},
 	}
-	if err := s.Admin(actor()).AddClient(ctx, client); err != nil {
+	if k := registeredKey(pair); k != nil {
+		client.Keys = []*ace.Key{k}
+	}
+	admin := s.Admin(actor())
+	if err := admin.AddClient(ctx, client); err != nil {
 		return nil, registryError("client", n.name, err)
+	}
+	if err := key.alone(ctx, s, n.name); err != nil {
+		return nil, undo(err, admin.RemoveClient(context.WithoutCancel(ctx), n.name))
 	}
 	return &credentials.Client{Name: n.name, AS: cfg.URI, EDHOC: pair}, nil
 }

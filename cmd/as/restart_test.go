@@ -42,7 +42,7 @@ func clientOutlivesServer(t *testing.T, renewal string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := addResourceServer(t.Context(), db, cfg, newResourceServer{name: "sensor", algorithm: "AES-CCM-16-64-128"}); err != nil {
+	if _, err := addResourceServer(t.Context(), db, cfg, nil, newResourceServer{name: "sensor", algorithm: "AES-CCM-16-64-128"}); err != nil {
 		t.Fatal(err)
 	}
 	known, err := addClient(t.Context(), db, cfg, newClient{name: "alice", renewal: renewal})

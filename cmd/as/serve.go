@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/ostiary/ostiary/ace/acecoap"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/edhoc/edhoccoap"
 )
@@ -42,6 +43,16 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	err = a.serve(ctx, conn, reload)
 	log.Info("stopped")
 	return err
+}
+
+// introspectionURI is where resource servers ask, beside the token endpoint.
+func introspectionURI(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return uri // does not happen: config.check has parsed it
+	}
+	u.Path, u.RawPath, u.RawQuery, u.Fragment = acecoap.IntrospectPath, "", "", ""
+	return u.String()
 }
 
 // tokenPath is the path of the token endpoint.

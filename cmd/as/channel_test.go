@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ostiary/ostiary/ace"
+	"github.com/ostiary/ostiary/ace/acecoap"
+	"github.com/ostiary/ostiary/ace/as"
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/credentials"
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/edhoc"
+)
+
+// registerServer registers a resource server that may ask about its tokens.
+func (w *edhocWorld) registerServer(name string, level as.Introspection) *credentials.ResourceServer {
+	w.t.Helper()
+	r, err := addResourceServer(w.t.Context(), w.a.store, w.a.cfg, w.keys, newResourceServer{
+		name: name, algorithm: "AES-CCM-16-64-128", introspection: level, key: newKey{fresh: true},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// channel is a protected channel of a device with the server.
+func (w *edhocWorld) channel(key *credentials.EDHOC) coap.Doer {
+	w.t.Helper()
+	d, err := w.handshake(&credentials.Client{AS: w.a.cfg.URI, EDHOC: key}, true)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return d
+}
+
+func post(t *testing.T, d coap.Doer, path string, payload []byte) *coap.Response {
+	t.Helper()
+	r := coap.NewRequest(coap.POST, path)
+	r.Options.SetUint(coap.ContentFormat, uint32(ace.ContentFormat))
+	r.Payload = payload
+	response, err := d.Do(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+func errorCode(t *testing.T, r *coap.Response) ace.ErrorCode {
+	t.Helper()
+	if len(r.Payload) == 0 {
+		return 0
+	}
+	e, err := ace.ParseErrorResponse(r.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Code
+}
+
+// permitAll lets everybody have every scope.
+func (w *edhocWorld) permitAll() {
+	w.t.Helper()
+	path := filepath.Join(filepath.Dir(w.a.path), w.a.cfg.Policy)
+	if err := os.WriteFile(path, []byte("permit (principal, action, resource);"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.a.loadPolicy(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestIntrospectionChannel: a resource server learns the claims of its tokens over
+// EDHOC, until they are revoked; and its registration without the right, or its
+// removal, ends that.
+func TestIntrospectionChannel(t *testing.T) {
+	w := newEDHOCWorld(t, nil)
+	w.permitAll()
+	sensor, lock := w.registerServer("sensor", as.WithClaims), w.registerServer("lock", as.ActiveOnly)
+	if !sensor.Opaque() || lock.Opaque() || sensor.Introspection != "coap://192.0.2.2/introspect" {
+		t.Errorf("files: %+v, %+v", sensor, lock)
+	}
+	alice := w.channel(w.register("alice").EDHOC)
+	token := func(audience string) *ace.TokenResponse {
+		t.Helper()
+		scope := ace.AIFScope(ace.AIF{{Path: "/value", Methods: ace.GET}})
+		response := post(t, alice, "/token", (&ace.TokenRequest{Audience: audience, Scope: scope}).Append(nil))
+		answer, err := ace.ParseTokenResponse(response.Payload)
+		if err != nil {
+			t.Fatal(response.Code, err)
+		}
+		return answer
+	}
+	opaque, readable := token("sensor"), token("lock")
+	channels := map[string]coap.Doer{"sensor": w.channel(sensor.EDHOC), "lock": w.channel(lock.EDHOC)}
+	ask := func(who string, token []byte) *ace.IntrospectionResponse {
+		t.Helper()
+		r, err := acecoap.Introspector("coap://as.example", channels[who], acecoap.IntrospectionConfig{}).Ask(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	got := ask("sensor", opaque.AccessToken)
+	if !got.Active || !bytes.Equal(got.Cnf.OSCORE.MasterSecret, opaque.Cnf.OSCORE.MasterSecret) || got.Issuer != "coap://as.example" {
+		t.Errorf("claims of an opaque token: %+v", got)
+	}
+	if got := ask("lock", readable.AccessToken); !got.Active || got.Cnf != nil {
+		t.Errorf("of a token that the resource server can read: %+v, want active alone", got)
+	}
+	for who, token := range map[string][]byte{"sensor": readable.AccessToken, "lock": opaque.AccessToken} {
+		if ask(who, token).Active {
+			t.Errorf("%s learns of a token of another", who)
+		}
+	}
+	if err := w.a.store.Admin("test").RevokeToken(t.Context(), got.CWTID); err != nil {
+		t.Fatal(err)
+	}
+	if ask("sensor", opaque.AccessToken).Active {
+		t.Error("a revoked token is active")
+	}
+	if err := w.a.store.Admin("test").RemoveResourceServer(t.Context(), "sensor"); err != nil {
+		t.Fatal(err)
+	}
+	w.sync()
+	if w.alive(channels["sensor"]) {
+		t.Error("the channel of a removed resource server works")
+	}
+}
+
+// TestKindsAreNotConfused: a resource server is not the client with its name, and the
+// client not the resource server, in whatever order they are registered and come.
+func TestKindsAreNotConfused(t *testing.T) {
+	w := newEDHOCWorld(t, nil)
+	w.permitAll()
+	server, client := w.registerServer("pump", as.WithClaims), w.register("pump")
+	asServer, asClient := w.channel(server.EDHOC), w.channel(client.EDHOC)
+	scope := ace.AIFScope(ace.AIF{{Path: "/a", Methods: ace.GET}})
+	request := (&ace.TokenRequest{Audience: "pump", Scope: scope}).Append(nil)
+	question := (&ace.IntrospectionRequest{Token: []byte("token")}).Append(nil)
+	for _, c := range []struct {
+		name    string
+		channel coap.Doer
+		path    string
+		payload []byte
+		want    coap.Code
+		oauth   ace.ErrorCode
+	}{
+		{"client for a token", asClient, "/token", request, coap.Created, 0},
+		{"client for introspection", asClient, "/introspect", question, coap.Forbidden, 0},
+		{"resource server for introspection", asServer, "/introspect", question, coap.Created, 0},
+		{"resource server for a token", asServer, "/token", request, coap.BadRequest, ace.UnauthorizedClient},
+	} {
+		response := post(t, c.channel, c.path, c.payload)
+		if response.Code != c.want || response.Code != coap.Created && errorCode(t, response) != c.oauth {
+			t.Errorf("%s: got %v %x, want %v %v", c.name, response.Code, response.Payload, c.want, c.oauth)
+		}
+	}
+	// The end of one is not that of the other.
+	w.remove("pump")
+	w.sync()
+	if w.alive(asClient) || !w.alive(asServer) {
+		t.Error("the client was removed: want its channel ended, and that of the resource server not")
+	}
+	if response := post(t, asServer, "/token", request); errorCode(t, response) != ace.UnauthorizedClient {
+		t.Errorf("resource server for a token, without the client: %v %x", response.Code, response.Payload)
+	}
+}
+
+// TestPublicKeys: devices that have a key are registered with it, by all kinds of
+// credentials, and each key once.
+func TestPublicKeys(t *testing.T) {
+	w := newEDHOCWorld(t, nil)
+	dir := t.TempDir()
+	write := func(name string, b []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	pair := func(subject string, kid []byte) *credentials.EDHOC {
+		e, err := credentials.NewEDHOC(subject, kid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	add := func(name string, f keyFlags) (*credentials.Client, error) {
+		key, err := f.key(name)
+		if err != nil {
+			return nil, err
+		}
+		return addEDHOCClient(t.Context(), w.a.store, w.a.cfg, w.keys, newClient{name: name}, key)
+	}
+	own := pair("a name of its own", []byte("kid"))
+	nameless := pair("", nil)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scalar, err := private.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ownFile := write("own", []byte(hexText(own.Credential)))
+	for _, c := range []struct {
+		name   string
+		flags  keyFlags
+		device *credentials.EDHOC // nil: it takes over what is in its file
+		scalar []byte
+	}{
+		{"with its own Claims Set", keyFlags{PublicKey: ownFile}, own, own.PrivateKey.Bytes},
+		{"without a kid", keyFlags{PublicKey: write("nameless", nameless.Credential)}, nil, nameless.PrivateKey.Bytes},
+		{"of a PEM file", keyFlags{PublicKey: write("pem", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})), KID: "c0de"}, nil, scalar},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file, err := add(c.name, c.flags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(file.EDHOC.PrivateKey.Bytes) != 0 {
+				t.Error("the file has a private key")
+			}
+			file.EDHOC.PrivateKey.Bytes = c.scalar
+			if c.device != nil && !bytes.Equal(file.EDHOC.Credential, c.device.Credential) {
+				t.Errorf("credential %x, want %x", file.EDHOC.Credential, c.device.Credential)
+			}
+			response := post(t, w.channel(file.EDHOC), "/token", []byte{0xa0})
+			if errorCode(t, response) != ace.InvalidRequest { // and not invalid_client
+				t.Errorf("got %v %x", response.Code, response.Payload)
+			}
+		})
+	}
+	for _, c := range []struct {
+		name  string
+		flags keyFlags
+		want  string
+	}{
+		{"a key of another", keyFlags{PublicKey: ownFile}, `registered already, for "with its own Claims Set"`},
+		{"the same key with another credential", keyFlags{PublicKey: write("again", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}))}, `registered already, for "of a PEM file"`},
+		{"the key of the server", keyFlags{PublicKey: write("server", w.own.Credential)}, "key of the server in edhoc.key"},
+		{"a private key", keyFlags{PublicKey: write("private", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: spki}))}, "stays on its device"},
+		{"a kid for a key that has one", keyFlags{PublicKey: ownFile, KID: "01"}, "says how its key is named"},
+		{"a kid that is none", keyFlags{PublicKey: ownFile, KID: "0"}, "hexadecimal"},
+		{"another type", keyFlags{PublicKey: ownFile, KeyType: "x25519"}, `not of type "x25519"`},
+		{"a kid for nothing", keyFlags{EDHOC: true, KID: "01"}, "--kid is for"},
+		{"a type for nothing", keyFlags{KeyType: "p256"}, "--key-type is for"},
+		{"a type that the server has no key for", keyFlags{EDHOC: true, KeyType: "ed25519"}, "add one to edhoc_keys"},
+	} {
+		_, err := add("x", c.flags)
+		var usage *cli.UsageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want a usage error with %q", c.name, err, c.want)
+		}
+	}
+	// Nor for a resource server, nor the other way round.
+	key, err := (&keyFlags{PublicKey: ownFile}).key("valve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = addResourceServer(t.Context(), w.a.store, w.a.cfg, w.keys, newResourceServer{name: "valve", algorithm: "A128GCM", key: key})
+	if err == nil || !strings.Contains(err.Error(), "registered already") {
+		t.Errorf("a resource server with the key of a client: %v", err)
+	}
+	valve := w.registerServer("valve", as.NoIntrospection)
+	if _, err = add("y", keyFlags{PublicKey: write("valve", valve.EDHOC.Credential)}); err == nil || !strings.Contains(err.Error(), `"resource server valve"`) {
+		t.Errorf("a client with the key of a resource server: %v", err)
+	}
+}
+
+// TestPublicKeyRace: of two registrations of one key at the same time, no two are left.
+func TestPublicKeyRace(t *testing.T) {
+	w := newEDHOCWorld(t, nil)
+	pair, err := credentials.NewEDHOC("", []byte{9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := edhoc.ParseCCS(pair.Credential)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := newKey{public: public}
+	// The other process has registered it after this one has looked.
+	if _, err := addEDHOCClient(t.Context(), w.a.store, w.a.cfg, w.keys, newClient{name: "first"}, key); err != nil {
+		t.Fatal(err)
+	}
+	if err := key.alone(t.Context(), w.a.store, "first"); err != nil {
+		t.Errorf("alone: %v", err)
+	}
+	if err := key.alone(t.Context(), w.a.store, "second"); err == nil {
+		t.Error("the second registration does not see the first")
+	}
+}
