@@ -388,7 +388,7 @@ func TestReverseFailures(t *testing.T) {
 				t.Errorf("the client has %v", err)
 			}
 			all := w.direct.Requests()
-			if last := all[len(all)-1]; len(all) > 1 { // the same again: the same answer, nothing else
+			if last := all[len(all)-1]; len(last.Payload) > 0 { // the same again: the same answer, nothing else
 				want(t, w.post(last.Payload), c.code, c.msg)
 			}
 			w.wantNothing(1)
