@@ -21,9 +21,9 @@ const (
 
 // addressProof makes Echo values that prove that a client receives at its
 // address (RFC 9175, Section 2.4): the time and a MAC over it and the address,
-// so that nothing is stored. It is asked for only when clients without proof
-// occupy as many identifiers as they may, which anybody can bring about who
-// has seen an upload and sends it again.
+// so that nothing is stored. It is asked for when clients without proof occupy as
+// many identifiers as they may, which anybody can bring about who has seen an
+// upload and sends it again; and always where tokens are introspected.
 type addressProof struct {
 	key []byte
 	now func() time.Time

@@ -16,7 +16,8 @@ import (
 const noContentFormat = 65535
 
 // plain serves the requests without OSCORE: authz-info, what has a handler for
-// them, what is public, and for all else the AS Request Creation Hints (RFC 9200, Section 5.3).
+// them, what is public, and for all else the AS Request Creation Hints (RFC 9200,
+// Section 5.3).
 func (s *ResourceServer) plain(app coap.Handler) coap.Handler {
 	open := map[string]coap.Handler{}
 	for _, path := range s.cfg.Public {
@@ -70,6 +71,12 @@ func (s *ResourceServer) post(w coap.ResponseWriter, r *coap.Request) {
 	}
 	p.Association, _ = r.Identity.(*oscore.Association)
 	p.AddressProved = s.proof.given(r)
+	// What costs the AS a request, and what clients with a true address have of its
+	// rate, is not to be had with a forged one (RFC 9200, Section 6.10).
+	if s.cfg.Tokens.Introspect.Ask != nil && p.Association == nil && !p.AddressProved {
+		_ = w.Respond(s.proof.demand(r))
+		return
+	}
 	answer, err := s.profile.Post(p, s.cfg.Now())
 	if s.cfg.Observer.Posted != nil {
 		s.cfg.Observer.Posted(r, err)

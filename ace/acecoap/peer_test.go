@@ -2,6 +2,7 @@ package acecoap_test
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -194,24 +195,42 @@ func TestUploadOffTheReader(t *testing.T) {
 	}, w)
 	check(t, err)
 	r := coap.NewRequest(coap.POST, acecoap.AuthzInfoPath)
+	r.RemoteAddr = netip.MustParseAddrPort("192.0.2.1:5683")
 	r.Options.SetUint(coap.ContentFormat, 19)
 	r.Payload = (&ace.AuthzInfoRequest{AccessToken: []byte("opaque"), Nonce1: make([]byte, 8), ClientRecipientID: []byte{1}}).Append(nil)
-	first := new(answers)
-	server.ServeCOAP(first, r) // returns, though nobody answers
+
+	// Nobody is asked about a token from an address that nobody has shown to be his.
+	challenge := send(server, r)
+	echo, ok := challenge.wait().Options.Get(coap.Echo)
+	if !ok || challenge.wait().Code != coap.Unauthorized {
+		t.Fatalf("without a proof of the address: got %v", challenge.wait().Code)
+	}
+	r.Options.Set(coap.Echo, echo)
+	first := send(server, r) // returns, though nobody answers
 	<-asked
-	second := new(answers)
-	server.ServeCOAP(second, r)
-	if second.code != coap.TooManyRequests {
-		t.Errorf("second: got %v, want 4.29", second.code)
+	if got := send(server, r).wait().Code; got != coap.TooManyRequests {
+		t.Errorf("second: got %v, want 4.29", got)
 	}
 	close(answer)
-	pool.Close()
-	if first.code != coap.BadRequest { // refused, not waved through
-		t.Errorf("first: got %v, want 4.00", first.code)
+	if got := first.wait().Code; got != coap.BadRequest { // refused, not waved through
+		t.Errorf("first: got %v, want 4.00", got)
 	}
+	pool.Close()
 }
 
-// answers is a coap.ResponseWriter that keeps the code.
-type answers struct{ code coap.Code }
+// waiter is a coap.ResponseWriter that keeps the response.
+type waiter chan *coap.Response
 
-func (a *answers) Respond(r *coap.Response) error { a.code = r.Code; return nil }
+func send(h coap.Handler, r *coap.Request) waiter {
+	w := make(waiter, 1)
+	h.ServeCOAP(w, r)
+	return w
+}
+
+func (w waiter) Respond(r *coap.Response) error { w <- r; return nil }
+
+func (w waiter) wait() *coap.Response {
+	r := <-w
+	w <- r
+	return r
+}

@@ -22,6 +22,15 @@ const (
 	uploadsPerPeer = 4
 )
 
+// The rate of questions: so many at once, and then fifty in a second. Anybody with an
+// address can use it up; what is left of it is for the others.
+const (
+	questionsAtOnce  = 12
+	questionBurst    = 100
+	questionInterval = 20 * time.Millisecond
+	questionTimeout  = 10 * time.Second
+)
+
 // Answers of the authorization server are kept for clients that upload a token
 // again, and against those who send the same garbage again. A token that was revoked
 // in the meantime is taken for so long.
@@ -39,13 +48,13 @@ func (a *agent) assembleIntrospection() (rs.Introspector, error) {
 	case !a.cfg.Introspection:
 		return rs.Introspector{}, nil
 	case a.known.Introspection == "" || a.known.EDHOC == nil:
-		return rs.Introspector{}, cli.Usage(errors.New("introspection: the credentials name no introspection endpoint; register with 'ostiary-as rs add --edhoc --introspect'"))
+		return rs.Introspector{}, cli.Usage(errors.New("introspection: the credentials name no introspection endpoint; register with 'ostiary-as rs add --edhoc --introspection'"))
 	}
 	endpoint, err := url.Parse(a.known.Introspection)
 	if err != nil {
 		return rs.Introspector{}, cli.Usage(err)
 	}
-	if a.asConn, err = coap.Listen("udp", ":0", coap.Config{}); err != nil {
+	if a.asConn, err = coap.Listen("udp", ":0", coap.Config{NStart: questionsAtOnce}); err != nil {
 		return rs.Introspector{}, err
 	}
 	a.as, err = newASChannel(a.known.EDHOC, a.known.Introspection, a.asConn, a.ids, a.log)
@@ -53,7 +62,9 @@ func (a *agent) assembleIntrospection() (rs.Introspector, error) {
 		return rs.Introspector{}, errors.Join(cli.Usage(err), a.asConn.Close())
 	}
 	a.uploads = coap.NewPool(coap.PoolConfig{Workers: uploads, Queue: uploadQueue, PerPeer: uploadsPerPeer})
-	asked := acecoap.Introspector(a.known.Issuer, a.as, acecoap.IntrospectionConfig{Path: endpoint.Path})
+	asked := acecoap.Introspector(a.known.Issuer, a.as, acecoap.IntrospectionConfig{
+		Path: endpoint.Path, AtOnce: questionsAtOnce, Burst: questionBurst, Interval: questionInterval, Timeout: questionTimeout,
+	})
 	asked.Ask = newAnswers(asked.Ask).get
 	return asked, nil
 }
