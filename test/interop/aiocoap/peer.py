@@ -15,12 +15,16 @@ import os
 import pathlib
 import signal
 import sys
+import tomllib
 
 import aiocoap
 import cbor2
-from aiocoap import CHANGED, CONTENT, GET, PUT, Message, resource
+from aiocoap import CHANGED, CONTENT, CREATED, GET, POST, PUT, Message, resource
 from aiocoap.credentials import CredentialsMap
+from aiocoap.edhoc import CoseKeyForEdhoc
+from aiocoap.oscore import NotAProtectedMessage
 from aiocoap.oscore_sitewrapper import OscoreSiteWrapper
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 PATIENCE = 30  # seconds for one request
 BODY = bytes((i * 7 + i // 256) % 256 for i in range(4096))
@@ -137,6 +141,73 @@ class Client:
         })
         await self.get()
         await self.get()
+
+    async def login(self, port, style, combined, file):
+        """Take the key pair of a file of our tools for the server at that port."""
+        pair = tomllib.loads(pathlib.Path(file).read_text())["edhoc"]
+        self.base = f"coap://127.0.0.1:{port}"
+        self.context.client_credentials.load_from_dict({
+            f"{self.base}/*": edhoc(
+                own_cred_style=style, use_combined_edhoc=combined == "combined",
+                own_cred={14: cbor2.loads(bytes.fromhex(pair["credential"]))},
+                peer_cred={14: cbor2.loads(bytes.fromhex(pair["peer"]))},
+                private_key={1: 2, -1: 1, -4: bytes.fromhex(pair["private_key"])}),
+        })
+
+    async def keygen(self, public, file, other):
+        """Make a key pair: its CCS into one file, and another file for login.
+
+        Whom it is for is in a third, which is for login too.
+        """
+        pair = CoseKeyForEdhoc.generate()
+        credential = cbor2.dumps(pair.as_ccs(kid=b"\x2b", subject="made by aiocoap")[14], canonical=True).hex()
+        peer = tomllib.loads(pathlib.Path(other).read_text())["edhoc"]["peer"]
+        pathlib.Path(public).write_text(credential)
+        fields = {"private_key": pair.d.hex(), "credential": credential, "peer": peer}
+        pathlib.Path(file).write_text("\n".join(["[edhoc]", *(f"{k} = '{v}'" for k, v in fields.items())]))
+
+    async def ask(self, method, path, code):
+        """Make a request, which has to give that code, such as 2.05, protected."""
+        response = await self.response(getattr(aiocoap, method), path)
+        if response.code.dotted != code:
+            raise AssertionError(f"{method} {path} gives {response.code}, want {code}")
+        self.session = response.remote
+
+    async def again(self, method, path, code):
+        """Make a request in the session of the last, without EDHOC. 4.01 is not protected."""
+        request = Message(code=getattr(aiocoap, method), uri_path=path.strip("/").split("/"))
+        request.remote = self.session
+        protected = True
+        try:
+            response = await asyncio.wait_for(self.context.request(request).response, PATIENCE)
+        except NotAProtectedMessage as e:
+            response, protected = e.plain_message, False
+        if (response.code.dotted, protected) != (code, code != "4.01"):
+            raise AssertionError(f"{method} {path} gives {response.code}, protected: {protected}, want {code}")
+
+    async def token(self, file):
+        """Get a token, and read it as the resource server of a file of our tools."""
+        known = tomllib.loads(pathlib.Path(file).read_text())
+        scope = cbor2.dumps([["/value", 5]])
+        request = self.message(POST, "/token", cbor2.dumps({5: known["audiences"][0], 9: scope}), content_format=19)
+        response = await asyncio.wait_for(self.context.request(request).response, PATIENCE)
+        check(response, CREATED)
+        access = cbor2.loads(response.payload)
+        claims = opened(access[1], bytes.fromhex(known["token_key"]["key"]))
+        want = {1: known["issuer"], 3: known["audiences"][0], 8: access[8], 9: scope}
+        got = {claim: claims.get(claim) for claim in want}
+        if got != want or claims[4] - claims[6] != access[2]:
+            raise AssertionError(f"the token says {claims}, want {want} for {access[2]} seconds")
+
+
+def opened(token, key):
+    """The claims of an encrypted CWT, a COSE_Encrypt0 with its tags (RFC 8392, Section 7)."""
+    cwt = cbor2.loads(token)
+    if (cwt.tag, cwt.value.tag) != (61, 16):
+        raise AssertionError(f"the token is {cwt}")
+    protected, _, ciphertext = cwt.value.value
+    structure = cbor2.dumps(["Encrypt0", protected, b""])
+    return cbor2.loads(AESCCM(key, tag_length=8).decrypt(cbor2.loads(protected)[5], ciphertext, structure))
 
 
 def check(response, code, payload=None):

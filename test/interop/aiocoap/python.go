@@ -31,11 +31,16 @@ func (s *suite) pythonServer(ctx context.Context, port string, args ...string) (
 	return p, addr, err
 }
 
+// failureError is what aiocoap says of something that it could not do.
+type failureError string
+
+func (e failureError) Error() string { return "aiocoap: " + string(e) }
+
 // say has aiocoap do something.
 func say(ctx context.Context, p *interop.Process, words ...string) error {
 	answer, err := p.Say(ctx, strings.Join(words, " "))
 	if err == nil && answer != "passed" {
-		err = fmt.Errorf("aiocoap: %s", answer)
+		err = failureError(answer)
 	}
 	return err
 }

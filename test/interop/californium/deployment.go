@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"time"
@@ -58,8 +56,8 @@ func (d *deployment) start(ctx context.Context, upstream netip.AddrPort) error {
 		{"rs", "add", "sensor", "--audience", "sensor", "--out", filepath.Join(d.dir, "sensor.rs.toml"), "--config", config},
 		{"client", "add", "alice", "--audience", "sensor", "--out", filepath.Join(d.dir, "alice.client.toml"), "--config", config},
 	} {
-		if out, err := exec.CommandContext(ctx, filepath.Join(d.bin, "ostiary-as"), args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("ostiary-as %s: %w: %s", args[0], err, out)
+		if err := interop.Command(ctx, filepath.Join(d.bin, "ostiary-as"), args...); err != nil {
+			return err
 		}
 	}
 	agent := filepath.Join(d.dir, "agent.toml")
@@ -88,22 +86,11 @@ func rewrite(path, old, replacement string) error {
 
 // serve starts a binary and returns the address that it serves at.
 func (d *deployment) serve(ctx context.Context, name, config string) (netip.AddrPort, error) {
-	p, err := interop.Start(ctx, true, filepath.Join(d.bin, name), "serve", "--config", config)
-	if err != nil {
-		return netip.AddrPort{}, err
+	p, addr, err := interop.Serve(ctx, filepath.Join(d.bin, name), config)
+	if err == nil {
+		d.processes = append(d.processes, p)
 	}
-	d.processes = append(d.processes, p)
-	waiting, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	line, err := p.Find(waiting, `"serving"`)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	var log struct{ Address netip.AddrPort }
-	if err := json.Unmarshal([]byte(line), &log); err != nil {
-		return netip.AddrPort{}, fmt.Errorf("%s logs %s: %w", name, line, err)
-	}
-	return log.Address, nil
+	return addr, err
 }
 
 func (d *deployment) stop() {
