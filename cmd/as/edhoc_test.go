@@ -32,6 +32,16 @@ type edhocWorld struct {
 
 func newEDHOCWorld(t *testing.T, change func(*config)) *edhocWorld {
 	t.Helper()
+	return newEDHOCWorldIn(t, func(c *config, _ string) {
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+// newEDHOCWorldIn is newEDHOCWorld for a change that knows the folder.
+func newEDHOCWorldIn(t *testing.T, change func(c *config, dir string)) *edhocWorld {
+	t.Helper()
 	path, err := initialize(t.Context(), filepath.Join(t.TempDir(), "as"), "coap://as.example", "127.0.0.1:0", "coap://192.0.2.2/token")
 	if err != nil {
 		t.Fatal(err)
@@ -40,9 +50,7 @@ func newEDHOCWorld(t *testing.T, change func(*config)) *edhocWorld {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if change != nil {
-		change(&cfg)
-	}
+	change(&cfg, filepath.Dir(path))
 	w := &edhocWorld{t: t, now: time.Now()}
 	if w.keys, err = readEDHOCKeys(path, cfg); err != nil {
 		t.Fatal(err)
@@ -75,6 +83,15 @@ func (w *edhocWorld) remove(name string) {
 	if err := w.a.store.Admin("test").RemoveClient(w.t.Context(), name); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+func (w *edhocWorld) newIDs() *idalloc.Allocator {
+	w.t.Helper()
+	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ids
 }
 
 // handshake gives the protected channel of a handshake, combined or not.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -18,8 +19,11 @@ import (
 
 type edhocCommand struct {
 	outputFlag
-	URI         string        `arg:"" help:"Server, and a resource to ask for inside OSCORE, such as coap://127.0.0.1:5683/token."`
-	Credentials string        `help:"Credentials of the client, written by 'client add --edhoc'." required:"" type:"existingfile" placeholder:"FILE"`
+	configFlag
+	URI         string        `arg:"" help:"Peer, and a resource to ask for inside OSCORE, such as coap://127.0.0.1:5683/token."`
+	Credentials string        `help:"Be the client with these credentials, written by 'client add --edhoc'." type:"existingfile" placeholder:"FILE" xor:"who"`
+	RS          string        `help:"Be the authorization server itself, of --config, to the resource server that is registered as NAME." name:"rs" placeholder:"NAME" xor:"who"`
+	Method      int           `help:"Method of the handshake, 0 to 3, with --rs. Default: what the keys allow, static Diffie-Hellman first." default:"-1" placeholder:"N"`
 	Combined    bool          `help:"Send message_3 along with the first OSCORE request (RFC 9668)."`
 	Repeat      int           `help:"Handshakes to run, one after the other, from the same port." default:"1" placeholder:"N"`
 	Timeout     time.Duration `help:"Give up after this time." default:"30s"`
@@ -61,17 +65,17 @@ func (c *edhocCommand) Run(ctx context.Context, s cli.Streams) error {
 	if c.Repeat < 1 {
 		return cli.Usage(fmt.Errorf("--repeat %d: want 1 or more", c.Repeat))
 	}
-	known, err := credentials.ReadClient(c.Credentials)
+	who, err := c.who(ctx, s)
 	if err != nil {
-		return cli.Usage(err)
-	}
-	if known.EDHOC == nil {
-		return cli.Usage(fmt.Errorf("%s holds no EDHOC key; register the client with --edhoc", c.Credentials))
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	items, err := c.handshakes(ctx, known.EDHOC, target)
+	items, err := c.handshakes(ctx, who, target)
 	if err != nil {
+		if hint := rsHint(err); c.RS != "" && hint != "" {
+			return fmt.Errorf("%w; %s", err, hint)
+		}
 		return explain(err, c.URI)
 	}
 	rows := [][]string{}
@@ -84,7 +88,29 @@ func (c *edhocCommand) Run(ctx context.Context, s cli.Streams) error {
 	return c.Print(s.Out, items, []string{"METHOD", "SUITE", "C_I", "C_R", "PEER", "KID", "MESSAGE_2", "RESPONSE", "CODE"}, rows)
 }
 
-func (c *edhocCommand) handshakes(ctx context.Context, key *credentials.EDHOC, target *url.URL) (items []edhocItem, err error) {
+// who makes the initiator that the flags ask for.
+func (c *edhocCommand) who(ctx context.Context, s cli.Streams) (newInitiatorFunc, error) {
+	switch {
+	case c.RS != "":
+		return c.server(ctx, s)
+	case c.Credentials == "":
+		return nil, cli.Usage(errors.New("want --credentials FILE of a client, or --rs NAME"))
+	case c.Method != -1:
+		return nil, cli.Usage(errors.New("--method is for --rs: the keys of a client say which it is"))
+	}
+	known, err := credentials.ReadClient(c.Credentials)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
+	if known.EDHOC == nil {
+		return nil, cli.Usage(fmt.Errorf("%s holds no EDHOC key; register the client with --edhoc", c.Credentials))
+	}
+	return func(ctx context.Context, d coap.Doer, ids *idalloc.Allocator) (*edhoccoap.Client, error) {
+		return newInitiator(ctx, known.EDHOC, c.URI, d, ids)
+	}, nil
+}
+
+func (c *edhocCommand) handshakes(ctx context.Context, who newInitiatorFunc, target *url.URL) (items []edhocItem, err error) {
 	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
 	if err != nil {
 		return nil, err
@@ -94,7 +120,7 @@ func (c *edhocCommand) handshakes(ctx context.Context, key *credentials.EDHOC, t
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
-	initiator, err := newInitiator(ctx, key, target.String(), conn, ids)
+	initiator, err := who(ctx, conn, ids)
 	if err != nil {
 		return nil, err
 	}

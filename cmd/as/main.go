@@ -34,7 +34,7 @@ type commands struct {
 	Backup  backupCommand  `cmd:"" help:"Write a consistent copy of the store, also while the server runs."`
 	Audit   auditCommand   `cmd:"" help:"Verify the chain of the audit log."`
 	Request requestCommand `cmd:"" help:"Be a client: get a token, upload it, and send one protected request."`
-	EDHOC   edhocCommand   `cmd:"" name:"edhoc" help:"Be a client: run an EDHOC handshake and show the session."`
+	EDHOC   edhocCommand   `cmd:"" name:"edhoc" help:"Be a client, or the server to a resource server: run an EDHOC handshake and show the session."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
