@@ -29,9 +29,11 @@ func NewEphemeralPool(c Config, size int) (*EphemeralPool, error) {
 	if size < 1 {
 		return nil, misuse("pool of %d keys", size)
 	}
-	s, err := newSettings(c, initiator) // less is asked of it than of a Responder
-	if err != nil {
-		return nil, err
+	s, err := newSettings(c, initiator)
+	if err != nil { // it may be that of a Responder, who needs other keys
+		if s, err = newSettings(c, responder); err != nil {
+			return nil, err
+		}
 	}
 	p := &EphemeralPool{
 		size: size, random: s.rand, low: make(chan struct{}, 1), keys: map[Curve][]*EphemeralKey{}, owed: map[Curve]int{},

@@ -238,3 +238,15 @@ func BenchmarkMessage2(b *testing.B) {
 		})
 	}
 }
+
+// The Config of a Responder whose keys would not serve an Initiator will do.
+func TestEphemeralPoolOfResponder(t *testing.T) {
+	for _, m := range []Method{SignatureStaticDH, StaticDHSignature} {
+		c := Config{Methods: []Method{m}, Suites: []SuiteID{2}, Identities: []Identity{testIdentity(t, P256, m.staticDH(responder), "responder")}}
+		p, err := NewEphemeralPool(c, 1)
+		must(t, err)
+		if n, err := p.Fill(2); n != 1 || err != nil || p.Len(P256) != 1 {
+			t.Errorf("method %v: made %d, %v", m, n, err)
+		}
+	}
+}
