@@ -92,6 +92,12 @@ func (s *echoState) check(peer netip.AddrPort, v []byte, now time.Duration) bool
 	if !hmac.Equal(v, want[:]) || age < 0 || age > echoLife {
 		return false
 	}
+	s.validate(peer, now)
+	return true
+}
+
+// validate remembers a peer that has shown its address.
+func (s *echoState) validate(peer netip.AddrPort, now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if el := s.validated[peer]; el != nil {
@@ -101,7 +107,6 @@ func (s *echoState) check(peer netip.AddrPort, v []byte, now time.Duration) bool
 		delete(s.validated, old.peer)
 	}
 	s.validated[peer] = s.order.PushBack(validPeer{peer, now + validLife})
-	return true
 }
 
 func (s *echoState) valid(peer netip.AddrPort, now time.Duration) bool {
@@ -117,6 +122,9 @@ func (x *exchange) mustChallenge(resp *Response, n int) bool {
 	s := &x.e.echo
 	if s.limit == 0 || n <= s.limit || x.echoed || x.req.Multicast || resp.Options.Has(OSCORE) {
 		return false
+	}
+	if resp.AddressShown {
+		s.validate(x.peer, x.e.now())
 	}
 	if s.valid(x.peer, x.e.now()) {
 		return false

@@ -133,6 +133,7 @@ func (r *Request) NewResponse(code Code) *Response {
 	r.reply.Options = r.reply.Options[:0]
 	r.reply.Payload = nil
 	r.reply.Confirmable = false
+	r.reply.AddressShown = false
 	return &r.reply
 }
 
@@ -147,6 +148,11 @@ type Response struct {
 	// endpoint itself sends every separate response to a Confirmable request
 	// and every twentieth notification so.
 	Confirmable bool
+
+	// AddressShown says that the peer has shown to the handler that it receives at its
+	// address, by an Echo option of the handler's own: Config.UnvalidatedLimit is not
+	// for it.
+	AddressShown bool
 
 	// RemoteAddr is who answered, on the client side only; with a multicast
 	// request it differs from the address of the request.
