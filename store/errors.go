@@ -20,6 +20,10 @@ var (
 	// ErrClaimed: another server uses the security contexts of the store.
 	ErrClaimed = errors.New("store: in use by another server")
 
+	// ErrBusy: another process has had the database locked for 5 s. Nothing was
+	// changed.
+	ErrBusy = errors.New("store: locked by another process")
+
 	// ErrNewer: the database was written by a newer program.
 	ErrNewer = errors.New("store: database is newer than this program")
 

@@ -22,6 +22,7 @@ type database struct {
 	backups *sql.DB          // for Backup
 	begin   string           // begins a transaction that may write
 	fatal   func(error) bool // the error shakes the trust in earlier writes
+	busy    func(error) bool // another process has it locked
 	tables  string           // counts the tables
 	place   string           // what changes when the file is copied; "" if unknown
 }
@@ -53,7 +54,7 @@ func openSQLite(path string) (database, error) {
 // connectSQLite opens the pools. A test puts itself between with wrap.
 func connectSQLite(path, place string, wrap func(driver.Connector) driver.Connector) (database, error) {
 	d := database{
-		begin: "BEGIN IMMEDIATE", fatal: sqliteFatal, place: place,
+		begin: "BEGIN IMMEDIATE", fatal: sqliteFatal, busy: sqliteBusy, place: place,
 		tables: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'",
 	}
 	w, err := sqlite.NewConnector(sqliteURL(path, pragmas...))
@@ -96,6 +97,12 @@ func sqliteFatal(err error) bool {
 		return true
 	}
 	return false
+}
+
+// sqliteBusy reports that a lock was not free within busy_timeout.
+func sqliteBusy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == 5
 }
 
 // secureFile makes sure that path is a file in a folder, both out of reach of

@@ -90,6 +90,9 @@ func open(ctx context.Context, cfg Config, db database) (*Store, error) {
 	s := &Store{cfg: cfg, db: db, readers: db.readers}
 	conn, err := db.writer.Conn(ctx)
 	if err != nil {
+		if db.busy(err) {
+			err = fmt.Errorf("%w: %w", ErrBusy, err)
+		}
 		return nil, errors.Join(fmt.Errorf("store: open %s: %w", cfg.Path, err), db.close())
 	}
 	s.w = newWriter(conn, cfg, db)

@@ -187,7 +187,11 @@ func (w *writer) begin() error {
 		return err
 	}
 	w.chain = chain{}
-	return w.command(w.db.begin, "begin")
+	err := w.command(w.db.begin, "begin")
+	if w.db.busy(err) {
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return err
 }
 
 // part runs one change within the transaction. If the change is refused, by its

@@ -23,13 +23,19 @@ type clientAdd struct {
 	Name     string   `arg:"" help:"Name of the client; policies call it Client::\"NAME\"."`
 	Audience string   `help:"Audience of its tokens if a request names none." placeholder:"NAME"`
 	Group    []string `help:"Group that policies call Group::\"NAME\"; may be repeated." placeholder:"NAME"`
-	Renewal  string   `help:"How client and server go on after one of them lost its state: b2 (RFC 8613, Appendix B.2) or echo (B.1)." enum:"b2,echo" default:"b2"`
+	Renewal  string   `help:"How client and server go on after one of them lost its state: b2 (RFC 8613, Appendix B.2), the default, or echo (B.1). With EDHOC they run it again." enum:",b2,echo" default:"" placeholder:"HOW"`
 }
 
 func (c *clientAdd) Run(ctx context.Context, s cli.Streams) error {
 	key, err := c.key(c.Name)
 	if err != nil {
 		return err
+	}
+	switch {
+	case key.wanted() && c.Renewal != "":
+		return cli.Usage(fmt.Errorf("--renewal %s is for a provisioned security context: a client with a key for EDHOC runs it again; leave --renewal out", c.Renewal))
+	case c.Renewal == "":
+		c.Renewal = "b2"
 	}
 	path, err := c.Reserve(c.Name, "client")
 	if err != nil {

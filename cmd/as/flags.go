@@ -42,7 +42,16 @@ func openStore(ctx context.Context, path string, cfg config, observer store.Obse
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil, cli.Usage(fmt.Errorf("%w; is it the store that %s names? '%s init' makes one, and a backup can take its place", err, path, name))
 	}
-	return store.Open(ctx, store.Config{Path: file, Observer: observer})
+	s, err := store.Open(ctx, store.Config{Path: file, Observer: observer})
+	return s, notLocked(err)
+}
+
+// notLocked says what to do about a store that another program does not let go of.
+func notLocked(err error) error {
+	if errors.Is(err, store.ErrBusy) {
+		return errors.New("another program has kept the store locked for 5 s, and nothing was changed: wait for it or end it, such as a shell of sqlite3 in a transaction, and try again")
+	}
+	return err
 }
 
 type outFlag = cli.OutFlag

@@ -230,5 +230,5 @@ func registryError(kind, name string, err error) error {
 	case errors.Is(err, store.ErrNotFound):
 		return cli.Usage(fmt.Errorf("there is no %s %q", kind, name))
 	}
-	return err
+	return notLocked(err)
 }
