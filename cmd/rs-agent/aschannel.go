@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ostiary/ostiary/ace/acecoap"
@@ -19,9 +20,9 @@ import (
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
 
-// How long no handshake is begun after one. What comes in clear may say that the
-// context is lost, and anybody can send that; a server that does not answer is not
-// asked for each token.
+// How long no handshake is begun after one. That a context is lost is said in clear,
+// and anybody can say it: a context that has carried no response yet is not given
+// up so soon. A server that does not answer is not tried for each token.
 const (
 	pauseAfterSuccess = 5 * time.Second
 	pauseAfterFailure = 2 * time.Second // doubles
@@ -55,6 +56,15 @@ type asContext struct {
 	association *oscore.Association
 	id          *idalloc.Live
 	client      *oscorecoap.Client
+	used        atomic.Bool // a response has verified
+}
+
+func (x *asContext) do(ctx context.Context, r *coap.Request) (*coap.Response, error) {
+	response, err := x.client.Do(ctx, r)
+	if err == nil {
+		x.used.Store(true)
+	}
+	return response, err
 }
 
 // newASChannel makes the channel to the server at uri, which d reaches. It sends
@@ -79,7 +89,7 @@ func (c *asChannel) Do(ctx context.Context, r *coap.Request) (*coap.Response, er
 	if err != nil {
 		return nil, err
 	}
-	response, err := x.client.Do(ctx, r)
+	response, err := x.do(ctx, r)
 	if !lost(err) {
 		return response, err
 	}
@@ -87,7 +97,7 @@ func (c *asChannel) Do(ctx context.Context, r *coap.Request) (*coap.Response, er
 	if x, err = c.context(ctx, x); err != nil {
 		return nil, err
 	}
-	return x.client.Do(ctx, r)
+	return x.do(ctx, r)
 }
 
 // lost says whether a new context may help.
@@ -133,7 +143,7 @@ func (c *asChannel) known(old *asContext) (*asContext, error) {
 		return nil, context.Canceled
 	case c.current != nil && c.current != old:
 		return c.current, nil
-	case c.now().Before(c.rest):
+	case c.now().Before(c.rest) && (c.failures > 0 || old == nil || !old.used.Load()):
 		return nil, errResting
 	}
 	return nil, nil

@@ -149,18 +149,11 @@ func TestASChannel(t *testing.T) {
 	for range 3 {
 		w.want("in use", w.ask(), 1)
 	}
-	w.time = w.time.Add(time.Minute)
-	w.as.start(w.asKey)
-	w.want("after a restart of the server", w.ask(), 2)
-	w.want("and then", w.ask(), 2)
-
-	// Anybody can send a refusal in clear: it does not bring a handshake each time.
-	w.as.start(w.asKey)
-	if err := w.ask(); !errors.Is(err, errResting) {
-		t.Errorf("refused again at once: got %v, want errResting", err)
+	for n := 2; n < 5; n++ {
+		w.as.start(w.asKey)
+		w.want("after a restart of the server", w.ask(), n)
+		w.want("and then", w.ask(), n)
 	}
-	w.time = w.time.Add(time.Minute)
-	w.want("later", w.ask(), 3)
 	w.close()
 	if err := w.ask(); err == nil {
 		t.Error("a closed channel carries a request")
@@ -168,6 +161,34 @@ func TestASChannel(t *testing.T) {
 	if s := w.ids.Stats(); s.Confirmed != s.Released {
 		t.Errorf("%d identifiers are left", s.Confirmed-s.Released)
 	}
+}
+
+// TestASChannelLiar: anybody can send a refusal in clear. It does not bring a
+// handshake each time.
+func TestASChannelLiar(t *testing.T) {
+	w := newChannelWorld(t)
+	honest := w.as.handler
+	w.as.handler = coap.HandlerFunc(func(rw coap.ResponseWriter, r *coap.Request) {
+		if r.Options.Has(coap.OSCORE) {
+			_ = rw.Respond(r.NewResponse(coap.Unauthorized))
+			return
+		}
+		honest.ServeCOAP(rw, r)
+	})
+	for range 100 {
+		if err := w.ask(); !errors.Is(err, errResting) {
+			t.Fatalf("got %v, want errResting", err)
+		}
+	}
+	w.want("a hundred refusals", nil, 1)
+	w.time = w.time.Add(pauseAfterSuccess)
+	var clear *oscorecoap.UnprotectedError
+	if err := w.ask(); !errors.As(err, &clear) {
+		t.Errorf("got %v, want a refusal in clear", err)
+	}
+	w.want("later", nil, 2)
+	w.as.handler = honest
+	w.want("when it has stopped", w.ask(), 2)
 }
 
 // TestASChannelAway: while the server does not answer there is a handshake now and
