@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/acecoap"
 	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
@@ -145,40 +144,6 @@ func (a *authority) loadPolicy() error {
 	}
 	a.policy.Store(set)
 	return nil
-}
-
-// mux routes the requests that came inside OSCORE.
-func (a *authority) mux(server *as.Server) coap.Handler {
-	m := new(coap.Mux)
-	m.Handle(tokenPath(a.cfg.URI), a.pool.Handler(acecoap.TokenEndpoint(server, a.observeToken)))
-	m.Handle(acecoap.IntrospectPath, a.pool.Handler(acecoap.IntrospectionEndpoint(server, a.observeIntrospection)))
-	return m
-}
-
-func (a *authority) observeToken(client string, err error) {
-	a.observe(slog.LevelInfo, "token issued", "token refused", "token not issued", client, err)
-}
-
-// observeIntrospection logs what was refused: questions come with each token that a
-// resource server cannot read.
-func (a *authority) observeIntrospection(requester string, err error) {
-	a.observe(slog.LevelDebug, "introspection", "introspection refused", "introspection not answered", requester, err)
-}
-
-func (a *authority) observe(level slog.Level, done, no, failed, subject string, err error) {
-	var refused *as.Error
-	switch {
-	case err == nil:
-		a.log.Log(context.Background(), level, done, "client", shown(subject))
-	case errors.As(err, &refused) && refused.Code != ace.InternalServerError:
-		code := "forbidden"
-		if refused.OAuth != 0 {
-			code = refused.OAuth.String()
-		}
-		a.log.Info(no, "client", shown(subject), "code", code, "section", refused.Section, "reason", refused.Reason)
-	default:
-		a.log.Error(failed, "client", shown(subject), "error", err)
-	}
 }
 
 // sync brings what is in use in line with the registry.

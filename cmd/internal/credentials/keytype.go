@@ -126,15 +126,15 @@ func (t KeyType) private(key secret.Bytes) (*edhoc.PrivateKey, error) {
 
 // generate draws the bytes of a private key.
 func (t KeyType) generate() (secret.Bytes, error) {
-	curve := ecdh.P256()
-	switch t {
-	case Ed25519:
+	if t == Ed25519 {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
 			return nil, err
 		}
 		return secret.Bytes(key.Seed()), nil
-	case X25519:
+	}
+	curve := ecdh.P256()
+	if t == X25519 {
 		curve = ecdh.X25519()
 	}
 	pair, err := curve.GenerateKey(rand.Reader)
