@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ostiary/ostiary/ace/acecoap"
 	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/cmd/internal/edhocservice"
