@@ -83,10 +83,11 @@ func subtreesFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {
 		var ok bool
 		if one.PeekASN1Tag(contextTag(nameIP)) {
 			var ip []byte
-			ok = one.ReadASN1(&block, contextTag(nameIP))
-			if ip, ok = prefixOf(block); ok {
-				items = cborseq.AppendBytes(cborseq.AppendInt(items, nameIP), ip)
+			if !one.ReadASN1(&block, contextTag(nameIP)) {
+				return nil, false
 			}
+			ip, ok = prefixOf(block)
+			items = cborseq.AppendBytes(cborseq.AppendInt(items, nameIP), ip)
 		} else {
 			items, ok = generalNameFromDER(items, &one)
 		}

@@ -123,8 +123,9 @@ func generalNameFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {
 		return cborseq.AppendBytes(cborseq.AppendInt(dst, nameIP), v), true
 	case contextTag(nameID):
 		return cborseq.AppendBytes(cborseq.AppendInt(dst, nameID), v), validOID(v)
+	default: // x400Address and ediPartyName are not registered
+		return nil, false
 	}
-	return nil, false
 }
 
 // ia5ToDER copies text to an IA5String under another tag.
