@@ -22,8 +22,8 @@ type Config struct {
 	// IssuerOptional accepts tokens without iss: their key says who made them.
 	IssuerOptional bool
 
-	// Introspect obtains the claims of tokens that no key opens. Its zero value
-	// refuses them.
+	// Introspect obtains the claims of tokens that no key opens, and may say whether
+	// others are active. Its zero value refuses the former and takes the latter.
 	Introspect Introspector
 
 	// Profiles are those that a token may name; nil means coap_oscore only.
@@ -96,6 +96,10 @@ type Introspector struct {
 	// opens, also for garbage that anybody posts: it must bound its rate (RFC 9200,
 	// Section 6.10). An error refuses the token; so does a nil Ask.
 	Ask func(token []byte) (*ace.IntrospectionResponse, error)
+
+	// All has it called also for tokens that a key opens and that are good by
+	// themselves: whether they are active.
+	All bool
 }
 
 // Removed is a token, or a standing right, that has left the table.

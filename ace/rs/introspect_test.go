@@ -48,6 +48,47 @@ func TestIntrospection(t *testing.T) {
 	}
 }
 
+// TestIntrospectionOfAll: the AS is asked about a token that a key opens if the token
+// is good otherwise, and what it does not say is a no.
+func TestIntrospectionOfAll(t *testing.T) {
+	asked := 0
+	var answer *ace.IntrospectionResponse
+	s := newServer(t, func(c *Config) {
+		c.Introspect = Introspector{Issuer: issuer, All: true, Ask: func([]byte) (*ace.IntrospectionResponse, error) {
+			asked++
+			return answer, nil
+		}}
+	})
+	for _, c := range []struct {
+		name   string
+		answer *ace.IntrospectionResponse
+		claims *ace.Claims
+		want   uint8 // 0: accepted
+		asked  int
+	}{
+		{"active", &ace.IntrospectionResponse{Active: true}, goodClaims("c1"), 0, 1},
+		{"not active", &ace.IntrospectionResponse{}, goodClaims("c2"), Unauthorized, 1},
+		{"no answer", nil, goodClaims("c3"), BadRequest, 1},
+		{"for another RS", &ace.IntrospectionResponse{Active: true}, goodClaims("c4", func(c *ace.Claims) { c.Audience = "rs2" }), Forbidden, 0},
+	} {
+		asked, answer = 0, c.answer
+		err := s.post(c.name, c.claims, start)
+		if c.want == 0 && err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		} else if c.want != 0 {
+			wantCode(t, err, c.want)
+		}
+		if asked != c.asked || s.Contains(c.name) != (c.want == 0) {
+			t.Errorf("%s: asked %d times, in the table: %v", c.name, asked, s.Contains(c.name))
+		}
+	}
+	answer = &ace.IntrospectionResponse{Active: true, Claims: *goodClaims("c9")}
+	asked = 0
+	if err := s.postToken("by reference", []byte("opaque"), start); err != nil || asked != 1 {
+		t.Errorf("by reference: asked %d times, %v", asked, err)
+	}
+}
+
 func TestTextScopes(t *testing.T) {
 	table := map[string]ace.AIF{
 		"read":  {{Path: "/a", Methods: ace.GET}, {Path: "/b", Methods: ace.GET}},

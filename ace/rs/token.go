@@ -18,6 +18,7 @@ type Token struct {
 	permissions ace.AIF
 	expires     time.Time  // exp; zero: none
 	exi         *counterID // nil: no exi
+	asked       bool       // the AS has said that it is active
 }
 
 // Claims are those of the token. The caller does not change them, and does not
@@ -49,14 +50,24 @@ func (t *Tokens) Verify(token []byte, now time.Time) (*Token, error) {
 	if err := t.open(v, token); err != nil {
 		return nil, err
 	}
+	if err := t.check(v, now); err != nil {
+		return nil, err
+	}
+	if err := t.checkActive(v, token); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (t *Tokens) check(v *Token, now time.Time) error {
 	checks := [...]func(*Token, time.Time) error{t.checkIssuer, t.readExpiry, t.checkTime, t.checkFresh, t.checkAudience, t.checkScope, t.checkRest}
 	//spec:9200-5.10.1.1-7
 	for _, check := range checks {
 		if err := check(v, now); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return v, nil
+	return nil
 }
 
 // open obtains the claims and the issuer.
@@ -89,15 +100,33 @@ func (t *Tokens) open(v *Token, token []byte) error {
 //
 //spec:9200-6.10-1
 func (t *Tokens) introspect(v *Token, token []byte) error {
+	response, err := t.ask(token)
+	if err != nil {
+		return err
+	}
+	v.claims, v.issuer, v.asked = claimsOf(response), t.cfg.Introspect.Issuer, true
+	return nil
+}
+
+// ask gives what the AS says of an active token.
+func (t *Tokens) ask(token []byte) (*ace.IntrospectionResponse, error) {
 	response, err := t.cfg.Introspect.Ask(token)
 	switch {
 	case err != nil || response == nil:
-		return &Error{Code: BadRequest, Section: verifying, Reason: "claims cannot be obtained: introspection failed", Err: err}
+		return nil, &Error{Code: BadRequest, Section: verifying, Reason: "claims cannot be obtained: introspection failed", Err: err}
 	case !response.Active:
-		return &Error{Code: Unauthorized, Section: "RFC 9200, Section 5.9.2", Reason: "token is not active"}
+		return nil, &Error{Code: Unauthorized, Section: "RFC 9200, Section 5.9.2", Reason: "token is not active"}
 	}
-	v.claims, v.issuer = claimsOf(response), t.cfg.Introspect.Issuer
-	return nil
+	return response, nil
+}
+
+// checkActive comes last: what is refused otherwise costs the AS nothing.
+func (t *Tokens) checkActive(v *Token, token []byte) error {
+	if v.asked || !t.cfg.Introspect.All || t.cfg.Introspect.Ask == nil {
+		return nil
+	}
+	_, err := t.ask(token)
+	return err
 }
 
 // claimsOf gives the claims with a Master Secret of their own: the profile erases it

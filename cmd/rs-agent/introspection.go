@@ -66,6 +66,7 @@ func (a *agent) assembleIntrospection() (rs.Introspector, error) {
 		Path: endpoint.Path, AtOnce: questionsAtOnce, Burst: questionBurst, Interval: questionInterval, Timeout: questionTimeout,
 	})
 	asked.Ask = newAnswers(asked.Ask).get
+	asked.All = !a.known.Opaque() // it reads them, and wants to know whether they are active
 	return asked, nil
 }
 
