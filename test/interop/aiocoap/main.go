@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -24,7 +25,7 @@ type suite struct {
 
 // runs are the runs of expect.json.
 func (s *suite) runs() map[string]interop.Func {
-	return map[string]interop.Func{
+	runs := map[string]interop.Func{
 		"edhoc-client":     s.edhocClient,
 		"edhoc-server":     s.edhocServer,
 		"client":           s.client,
@@ -32,6 +33,8 @@ func (s *suite) runs() map[string]interop.Func {
 		"server":           s.server,
 		"server-restarted": s.serverRestarted,
 	}
+	maps.Copy(runs, s.plainRuns())
+	return runs
 }
 
 func main() {
