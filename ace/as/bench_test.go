@@ -23,3 +23,15 @@ func BenchmarkToken(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkIntrospect answers about a token with all its claims.
+func BenchmarkIntrospect(b *testing.B) {
+	w := introspecting(b)
+	answer, _ := w.granted("alice", read())
+	q := query(answer.AccessToken)
+	for b.Loop() {
+		if _, err := w.server.Introspect(b.Context(), subject("rs1"), q); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

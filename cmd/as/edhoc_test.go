@@ -162,9 +162,7 @@ func TestEDHOCHandshake(t *testing.T) {
 	}
 }
 
-// TestEDHOCRefusals: a handshake that fails leaves no context, no identifier and no
-// later handshake worse.
-// A client that wants message_4 has it in answer to message_3 alone.
+// TestEDHOCMessage4: a client that wants message_4 has it in answer to message_3 alone.
 func TestEDHOCMessage4(t *testing.T) {
 	w := newEDHOCWorld(t, nil)
 	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
@@ -186,6 +184,8 @@ func TestEDHOCMessage4(t *testing.T) {
 	}
 }
 
+// TestEDHOCRefusals: a handshake that fails leaves no context, no identifier and no
+// later handshake worse.
 func TestEDHOCRefusals(t *testing.T) {
 	w := newEDHOCWorld(t, nil)
 	alice, removed := w.register("alice"), w.register("bob")

@@ -38,7 +38,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	log.Info("serving", "address", conn.LocalAddr().String(), "issuer", cfg.Issuer, "clients", len(a.provisioned))
 	if a.edhoc != nil {
-		log.Info("serving EDHOC", "path", edhoccoap.Path, "clients", a.edhoc.Peers())
+		log.Info("serving EDHOC", "path", edhoccoap.Path, "peers", a.edhoc.Peers())
 	}
 	err = a.serve(ctx, conn, reload)
 	log.Info("stopped")

@@ -55,6 +55,10 @@ func TestKeyTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		registered, err := w.a.store.Client(t.Context(), string(kind))
+		if err != nil || len(registered.Keys) != 1 || !kind.Fits(publicKeyOf(t, file)) || int64(registered.Keys[0].Curve()) != int64(publicKeyOf(t, file).Curve()) {
+			t.Errorf("%s: registered with %v, %v", kind, registered.Keys, err)
+		}
 		for _, server := range w.keys {
 			suites := kind.Suites(server.Type)
 			for _, idCred := range []string{"kid", "value"} {
@@ -76,6 +80,15 @@ func TestKeyTypes(t *testing.T) {
 			}
 		}
 	}
+}
+
+func publicKeyOf(t *testing.T, c *credentials.Client) *edhoc.PublicKey {
+	t.Helper()
+	parsed, err := edhoc.ParseCCS(c.EDHOC.Credential)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.PublicKey()
 }
 
 // session runs a handshake with a method and suite.
