@@ -20,12 +20,14 @@ Generated from ` + "`test/interop/*/expect.json`" + ` and the recorded results b
 ` + "`make interop`" + ` runs each case below against the real peer on loopback, over UDP where nothing else is said; it
 installs the peer from its registry, and fails if a case fails or the peer cannot run. ` + "`test/interop/run.sh -update`" + `
 also records the runs, with the parameters of their security contexts, in ` + "`test/interop/*/testdata/`" + `. Of runs in plain CoAP
-and with EDHOC over CoAP the results alone are kept.
+the results alone are kept, and of those where a daemon of ours runs EDHOC.
 
 ` + "`go test ./test/interop/...`" + `, a part of ` + "`make check`" + `, replays the recordings without the peers: package ` + "`oscore`" + ` takes the
 part of both endpoints. What the client sent has to come out byte for byte when our client protects what was inside, Appendix
-B.2 included; likewise what our server sent. Every message has to verify, and its inside has to be what was recorded. What
-lakers said is replayed to package ` + "`edhoc`" + `, which has to answer with the same bytes as then, and to end as it did.
+B.2 included; likewise what our server sent. Every message has to verify, and its inside has to be what was recorded. Where
+EDHOC came before, package ` + "`edhoc`" + ` takes our part in it, with the randomness of then, and the keys have to be those of the
+context. What lakers said in each of its cases is replayed to package ` + "`edhoc`" + `, which has to answer with the same bytes as then,
+and to end as it did.
 
 `
 

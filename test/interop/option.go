@@ -11,6 +11,7 @@ import (
 const (
 	optionObserve = 6
 	optionOSCORE  = 9
+	optionEDHOC   = 21
 	optionEcho    = 252
 )
 
@@ -39,8 +40,13 @@ func withoutEcho(m oscore.Message, value []byte) oscore.Message {
 	if o := optionOf(m, optionEcho); o == nil || value == nil || !bytes.Equal(o.Value, value) {
 		return m
 	}
+	return without(m, optionEcho)
+}
+
+// without takes an option out of m.
+func without(m oscore.Message, number uint16) oscore.Message {
 	m = m.Clone()
-	m.Options = slices.DeleteFunc(m.Options, func(o oscore.Option) bool { return o.Number == optionEcho })
+	m.Options = slices.DeleteFunc(m.Options, func(o oscore.Option) bool { return o.Number == number })
 	return m
 }
 

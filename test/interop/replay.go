@@ -102,6 +102,7 @@ func (r *replay) datagram(d *Datagram) (*oscore.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.message = withoutEDHOC(w.message)
 	p, err := oscore.ParseProtected(w.message)
 	if errors.Is(err, oscore.ErrUnprotected) {
 		return nil, nil

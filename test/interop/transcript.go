@@ -28,6 +28,9 @@ type Transcript struct {
 	// source of randomness, if it is ours and has told.
 	ServerRandom vector.Hex `json:"server_random,omitempty"`
 
+	// EDHOC is there if the context comes of a handshake in the datagrams.
+	EDHOC *Handshake `json:"edhoc,omitempty"`
+
 	// Material is the input material that the authorization server gave for
 	// the context, as the CBOR of a cnf (RFC 9203, Section 3.2.1).
 	Material vector.Hex `json:"material,omitempty"`

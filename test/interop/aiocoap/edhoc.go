@@ -42,6 +42,39 @@ func newCase(r *interop.Run, name string) (edhocCase, error) {
 	return c, nil
 }
 
+// plain says that a case is no more than its columns say. It is recorded then.
+func (c edhocCase) plain() bool {
+	return c.name != eadUnknown && c.name != eadCritical && c.name != unknownCredential
+}
+
+// handshake is what is recorded of a handshake in the case.
+func (c edhocCase) handshake(initiates bool, random *interop.Random, own edhoc.ConnID) *interop.Handshake {
+	return &interop.Handshake{
+		Initiates: initiates, Random: random.Take(), ConnID: []byte(own),
+		InitiatorByValue: c.initiatorByValue, ResponderByValue: c.responderByValue,
+	}
+}
+
+// keep writes the recorded handshakes of a run, which have to replay.
+func (s *suite) keep(r *interop.Run, results map[string]string, transcripts []*interop.Transcript) error {
+	if _, failed, _ := (interop.Results{r.Name: results}).Count(); failed > 0 {
+		return nil
+	}
+	parties, err := interop.LoadJSON[interop.Parties](s.credentials())
+	if err != nil {
+		return err
+	}
+	for _, t := range transcripts {
+		if err := errors.Join(t.ReplayHandshake(&parties), t.Read()); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+	}
+	if !s.update {
+		return nil
+	}
+	return interop.SaveAll(filepath.Join(s.dir, "testdata", r.Name+".jsonl"), transcripts)
+}
+
 // style is the form of a credential as aiocoap calls it.
 func style(byValue bool) string {
 	if byValue {
@@ -58,11 +91,13 @@ func (c edhocCase) flow() string {
 	return "sequential"
 }
 
+func (s *suite) credentials() string { return filepath.Join(s.dir, "..", "credentials.json") }
+
 // identities are the two parties of a case.
 type identities struct{ initiator, responder edhoc.Identity }
 
 func (s *suite) identities(c edhocCase) (*identities, error) {
-	parties, err := interop.LoadJSON[interop.Parties](filepath.Join(s.dir, "..", "credentials.json"))
+	parties, err := interop.LoadJSON[interop.Parties](s.credentials())
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +107,8 @@ func (s *suite) identities(c edhocCase) (*identities, error) {
 }
 
 // config is that of a party: method 3, suite 2.
-func config(own edhoc.Identity) edhoc.Config {
-	return edhoc.Config{Methods: []edhoc.Method{3}, Suites: []edhoc.SuiteID{2}, Identities: []edhoc.Identity{own}}
+func config(own edhoc.Identity, random *interop.Random) edhoc.Config {
+	return edhoc.Config{Methods: []edhoc.Method{3}, Suites: []edhoc.SuiteID{2}, Identities: []edhoc.Identity{own}, Rand: random}
 }
 
 // find finds the credential of the other party, if it comes in the form that the

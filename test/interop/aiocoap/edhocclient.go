@@ -25,21 +25,26 @@ func (s *suite) edhocClient(ctx context.Context, r *interop.Run) (map[string]str
 		return nil, nil, err
 	}
 	defer peer.Stop()
+	var transcripts []*interop.Transcript
 	results := r.Do(ctx, os.Stdout, nil, func(ctx context.Context, name string) error {
 		c, err := newCase(r, name)
 		if err != nil {
 			return err
 		}
-		return s.respond(ctx, peer, c)
+		recorded, err := s.respond(ctx, peer, c)
+		if c.plain() {
+			transcripts = append(transcripts, recorded...)
+		}
+		return err
 	})
-	return results, nil, nil
+	return results, nil, s.keep(r, results, transcripts)
 }
 
 // respond serves EDHOC and OSCORE to aiocoap.
-func (s *suite) respond(ctx context.Context, peer *interop.Process, c edhocCase) error {
+func (s *suite) respond(ctx context.Context, peer *interop.Process, c edhocCase) ([]*interop.Transcript, error) {
 	server, err := s.newEDHOCServer(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer server.resource.Close()
 	pool := coap.NewPool(coap.PoolConfig{})
@@ -59,11 +64,30 @@ func (s *suite) respond(ctx context.Context, peer *interop.Process, c edhocCase)
 	}
 	endpoint, err := coap.Listen("udp4", "127.0.0.1:0", cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = endpoint.Close() }()
-	err = say(ctx, peer, "edhoc", port(endpoint.LocalAddr()), style(c.initiatorByValue), c.flow())
-	return server.want(c, err, combined)
+	relay, err := interop.NewRelay(endpoint.LocalAddr())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = relay.Close() }()
+	relay.Mark(c.name)
+	err = say(ctx, peer, "edhoc", port(relay.Addr()), style(c.initiatorByValue), c.flow())
+	if err := server.want(c, err, combined); err != nil || !c.plain() {
+		return nil, err
+	}
+	parts := interop.SplitHandshakes(relay.Datagrams())
+	if len(parts) != len(server.recorded) {
+		return nil, fmt.Errorf("%d handshakes were recorded of %d", len(parts), len(server.recorded))
+	}
+	var transcripts []*interop.Transcript
+	for _, part := range parts {
+		t := <-server.recorded
+		t.Client, t.Datagrams = s.version, part
+		transcripts = append(transcripts, t)
+	}
+	return transcripts, nil
 }
 
 // edhocServer is a server with EDHOC, and how the handshakes have ended there.
@@ -72,6 +96,8 @@ type edhocServer struct {
 	contexts  *oscore.Contexts
 	completed chan *edhoc.Session
 	failed    chan error
+
+	recorded chan *interop.Transcript // of what was established, without the datagrams
 }
 
 func (s *suite) newEDHOCServer(c edhocCase) (*edhocServer, error) {
@@ -79,7 +105,8 @@ func (s *suite) newEDHOCServer(c edhocCase) (*edhocServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	responder, err := edhoc.NewResponder(config(parties.responder))
+	random := new(interop.Random)
+	responder, err := edhoc.NewResponder(config(parties.responder, random))
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +114,22 @@ func (s *suite) newEDHOCServer(c edhocCase) (*edhocServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &edhocServer{contexts: new(oscore.Contexts), completed: make(chan *edhoc.Session, 16), failed: make(chan error, 16)}
+	x := &edhocServer{contexts: new(oscore.Contexts), completed: make(chan *edhoc.Session, 16), failed: make(chan error, 16), recorded: make(chan *interop.Transcript, 16)}
+	install := edhoccoap.Install(x.contexts, oscorekeys.Lengths{}, nil)
 	cfg := edhoccoap.Config{
 		Responder: responder, Find: find(parties.initiator), IDs: ids,
 		Message4Optional: true, // aiocoap waits for it, where message_3 goes alone
-		Establish:        edhoccoap.Install(x.contexts, oscorekeys.Lengths{}, nil),
+		Establish: func(session *edhoc.Session, id *idalloc.Live) error {
+			p, err := oscorekeys.Params(session, oscorekeys.Lengths{})
+			if err != nil {
+				return err
+			}
+			x.recorded <- &interop.Transcript{
+				About: "aiocoap is Initiator and client.", Server: "oscorecoap.Handler on edhoccoap.Server", Ours: true,
+				EDHOC: c.handshake(false, random, session.CR), Context: interop.NewContext(interop.Other(&p)),
+			}
+			return install(session, id)
+		},
 		Observer: edhoccoap.Observer{
 			Completed: func(_ netip.AddrPort, s *edhoc.Session) { x.completed <- s },
 			Failed:    func(_ netip.AddrPort, err error) { x.failed <- err },

@@ -29,7 +29,13 @@ func (s *suite) edhocServer(ctx context.Context, r *interop.Run) (map[string]str
 	if err != nil {
 		return nil, nil, err
 	}
-	results := r.Do(ctx, os.Stdout, nil, func(ctx context.Context, name string) error {
+	relay, err := interop.NewRelay(addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = relay.Close() }()
+	var transcripts []*interop.Transcript
+	results := r.Do(ctx, os.Stdout, relay, func(ctx context.Context, name string) error {
 		c, err := newCase(r, name)
 		if err != nil {
 			return err
@@ -37,13 +43,20 @@ func (s *suite) edhocServer(ctx context.Context, r *interop.Run) (map[string]str
 		if err := say(ctx, peer, "edhoc", style(c.responderByValue)); err != nil {
 			return err
 		}
-		return s.initiate(ctx, addr, c, ids)
+		before := len(relay.Datagrams())
+		t := &interop.Transcript{About: "aiocoap is Responder and server.", Client: "oscorecoap.Client on edhoccoap.Client", Server: s.version}
+		if err := s.initiate(ctx, relay.Addr(), c, ids, t); err != nil || !c.plain() {
+			return err
+		}
+		t.Datagrams = relay.Datagrams()[before:]
+		transcripts = append(transcripts, t)
+		return nil
 	})
-	return results, nil, nil
+	return results, nil, s.keep(r, results, transcripts)
 }
 
-// initiate runs EDHOC with the server at addr, and two requests.
-func (s *suite) initiate(ctx context.Context, addr netip.AddrPort, c edhocCase, ids *idalloc.Allocator) error {
+// initiate runs EDHOC with the server at addr, and two requests. It notes the keys in t.
+func (s *suite) initiate(ctx context.Context, addr netip.AddrPort, c edhocCase, ids *idalloc.Allocator, t *interop.Transcript) error {
 	parties, err := s.identities(c)
 	if err != nil {
 		return err
@@ -53,7 +66,8 @@ func (s *suite) initiate(ctx context.Context, addr netip.AddrPort, c edhocCase, 
 			return err
 		}
 	}
-	initiator, err := edhoc.NewInitiator(config(parties.initiator))
+	random := new(interop.Random)
+	initiator, err := edhoc.NewInitiator(config(parties.initiator, random))
 	if err != nil {
 		return err
 	}
@@ -77,7 +91,9 @@ func (s *suite) initiate(ctx context.Context, addr netip.AddrPort, c edhocCase, 
 	case unknownCredential:
 		return wantBadRequest(client.Establish(ctx))
 	}
-	return exchange(ctx, client, conn, c)
+	return exchange(ctx, client, conn, c, func(session *edhoc.Session, p oscore.Params) {
+		t.EDHOC, t.Context = c.handshake(true, random, session.CI), interop.NewContext(&p)
+	})
 }
 
 // stranger returns a party that the other one does not know.
@@ -108,8 +124,11 @@ func wantBadRequest(s *edhoc.Session, id *idalloc.Live, err error) error {
 	return nil
 }
 
-// exchange completes a handshake as the case says, and sends two requests.
-func exchange(ctx context.Context, client *edhoccoap.Client, conn *coap.Client, c edhocCase) error {
+// exchange completes a handshake as the case says, calls established and sends two
+// requests.
+func exchange(
+	ctx context.Context, client *edhoccoap.Client, conn *coap.Client, c edhocCase, established func(*edhoc.Session, oscore.Params),
+) error {
 	combined := &counter{counts: isCombined}
 	var next coap.Doer = countingClient{conn, combined}
 	var session *edhoc.Session
@@ -133,6 +152,7 @@ func exchange(ctx context.Context, client *edhoccoap.Client, conn *coap.Client, 
 	if err != nil {
 		return err
 	}
+	established(session, params)
 	sec, err := oscore.NewAssociation(oscore.Config{Params: params})
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,12 +19,16 @@ import (
 // suite is what all runs share.
 type suite struct {
 	dir     string // the folder of this program
+	bin     string // the folder of our binaries
 	version string // of the peer
+	update  bool
 }
 
 // runs are the runs of expect.json.
 func (s *suite) runs() map[string]interop.Func {
-	runs := map[string]interop.Func{
+	return map[string]interop.Func{
+		"edhoc-agent":      s.clientOfAgent,
+		"edhoc-as":         s.clientOfAS,
 		"edhoc-client":     s.edhocClient,
 		"edhoc-server":     s.edhocServer,
 		"client":           s.client,
@@ -33,17 +36,16 @@ func (s *suite) runs() map[string]interop.Func {
 		"server":           s.server,
 		"server-restarted": s.serverRestarted,
 	}
-	maps.Copy(runs, s.plainRuns())
-	return runs
 }
 
 func main() {
 	dir := flag.String("dir", ".", "folder of expect.json and of the peer")
+	bin := flag.String("bin", "../../../bin", "folder of our binaries")
 	update := flag.Bool("update", false, "record the runs in testdata/")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	failed, err := run(ctx, &suite{dir: *dir}, *update)
+	failed, err := run(ctx, &suite{dir: *dir, bin: *bin, update: *update}, *update)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "aiocoap:", err)
 	}

@@ -20,8 +20,7 @@ func load(t *testing.T, name string) *interop.Transcript {
 	return tr
 }
 
-// TestReplay replays what was recorded with aiocoap: everything but the runs with
-// EDHOC. No case is without messages that were verified.
+// TestReplay replays what was recorded with aiocoap and provisioned contexts. No case is without messages that were verified.
 func TestReplay(t *testing.T) {
 	peer, err := interop.LoadJSON[interop.Peer]("expect.json")
 	if err != nil {

@@ -9,5 +9,6 @@ root=$(cd "$here/../../.." && pwd)
 go=${GO:-go}
 . "$here/../python.sh"
 
+make -s --no-print-directory -C "$root" build >&2
 "$go" -C "$root" build -trimpath -o "$here/.cache/aiocoap" ./test/interop/aiocoap
-exec "$here/.cache/aiocoap" -dir "$here" "$@"
+exec "$here/.cache/aiocoap" -dir "$here" -bin "$root/bin" "$@"

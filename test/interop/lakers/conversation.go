@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,6 +54,7 @@ type recording struct {
 	Case   string     `json:"case"`
 	Random vector.Hex `json:"random"` // what our side has read
 
+	random    interop.Random // of the live run
 	exchanges []exchange
 }
 
@@ -66,24 +66,15 @@ type exchange struct {
 
 // record begins a conversation with lakers that is kept in rec.
 func record(p *interop.Process, rec *recording) *conversation {
-	random := new(bytes.Buffer)
 	return &conversation{
 		say: func(ctx context.Context, line []byte) ([]byte, error) {
 			said, err := p.Say(ctx, string(line))
 			rec.exchanges = append(rec.exchanges, exchange{line, []byte(said)})
 			return []byte(said), err
 		},
-		random: readerFunc(func(b []byte) (int, error) {
-			n, err := io.TeeReader(rand.Reader, random).Read(b)
-			rec.Random = random.Bytes()
-			return n, err
-		}),
+		random: &rec.random,
 	}
 }
-
-type readerFunc func(b []byte) (int, error)
-
-func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 // replay begins the conversation anew, without lakers. At the end left says what has
 // not come up.

@@ -76,6 +76,7 @@ func (s *suite) live(ctx context.Context, r *interop.Run) (map[string]string, *i
 		if err := lakers.do(ctx, record(p, rec), name); err != nil {
 			return err
 		}
+		rec.Random = rec.random.Take()
 		recordings = append(recordings, rec)
 		return lakers.replay(ctx, rec)
 	})
