@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -26,7 +27,7 @@ type suite struct {
 
 // runs are the runs of expect.json.
 func (s *suite) runs() map[string]interop.Func {
-	return map[string]interop.Func{
+	runs := map[string]interop.Func{
 		"edhoc-agent":      s.clientOfAgent,
 		"edhoc-as":         s.clientOfAS,
 		"edhoc-client":     s.edhocClient,
@@ -36,6 +37,8 @@ func (s *suite) runs() map[string]interop.Func {
 		"server":           s.server,
 		"server-restarted": s.serverRestarted,
 	}
+	maps.Copy(runs, s.plainRuns())
+	return runs
 }
 
 func main() {
