@@ -19,7 +19,11 @@ func (p *parts) der() ([]byte, error) {
 			addBitString(b, func(b *cryptobyte.Builder) { signatureToDER(b, &p.sigAlg, p.signature) })
 		})
 	})
-	return b.Bytes()
+	der, err := b.Bytes()
+	if err != nil && !errors.Is(err, ErrMalformed) {
+		err = malformed("%v", err)
+	}
+	return der, err
 }
 
 // field names what add fails on.
