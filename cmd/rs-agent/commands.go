@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/credentials"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
 	"github.com/ostiary/ostiary/edhoc/edhoccoap"
 )
@@ -67,7 +68,7 @@ format = "text"  # text, json
 	if err := settings.WriteNew(path, []byte(text)); err != nil {
 		return cli.Usage(err)
 	}
-	if err := makeEDHOCKey(path, cfg); err != nil {
+	if err := makeEDHOCKey(path, cfg, credentials.P256); err != nil {
 		return cli.Usage(err)
 	}
 	fmt.Fprintf(s.Out, "wrote %s\n\nNext: put %s beside it and run\n  %s serve --config %s\n",

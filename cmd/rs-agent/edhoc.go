@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/ace/rs"
+	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/cmd/internal/credentials"
 	"github.com/ostiary/ostiary/cmd/internal/edhocservice"
 	"github.com/ostiary/ostiary/cmd/internal/settings"
 	"github.com/ostiary/ostiary/coap"
@@ -26,10 +28,17 @@ func (a *agent) assembleEDHOC(path string) error {
 	if err != nil {
 		return err
 	}
+	if a.known.EDHOC != nil {
+		// RFC 9528, Section 9.2: one key does not serve for several uses.
+		towards, err := a.known.EDHOC.Identity()
+		if err == nil && towards.Credential.PublicKey().Equal(own.Credential.PublicKey()) {
+			return cli.Usage(fmt.Errorf("%s and %s hold one key; each needs a key of its own", a.cfg.EDHOCKey, a.cfg.Credentials))
+		}
+	}
 	var count atomic.Uint64 // of subjects
 	a.edhoc, err = edhocservice.New(edhocservice.Config{
 		Identities: []edhoc.Identity{own},
-		Profile:    peerProfile,
+		Profile:    peerProfile(key.Type),
 		Trusted:    &peerSource{path: settings.Beside(path, a.cfg.Peers)},
 		IDs:        a.ids,
 		Contexts:   &a.contexts,
@@ -50,13 +59,17 @@ func (a *agent) assembleEDHOC(path string) error {
 	return err
 }
 
-// peerProfile is RawPublicKeys, with certificates too.
-var peerProfile = func() edhoccoap.Profile {
-	p := edhocservice.RawPublicKeys
+// peerProfile is what an agent with a key of type t supports. A certificate may be
+// the credential of a peer.
+func peerProfile(t credentials.KeyType) edhoccoap.Profile {
+	p := credentials.Profile([]credentials.KeyType{t})
 	p.CredentialTypes = []int{1, 2}        // CCS, X.509
 	p.IDCredTypes = []int64{4, 14, 33, 34} // kid, kccs, x5chain, x5t
 	return p
-}()
+}
+
+// peerCurves are the curves of the keys that peers may have.
+var peerCurves = []edhoc.Curve{edhoc.P256, edhoc.X25519, edhoc.Ed25519}
 
 // admit gives the peer of a new session what the owner says that it may do.
 func (a *agent) admit(s *edhocservice.Session) error {

@@ -3,9 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"log/slog"
+	"math/big"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -108,10 +115,18 @@ func (w *agentWorld) handshake(key *credentials.EDHOC) coap.Doer {
 	w.t.Helper()
 	cfg, err := key.Initiator()
 	check(w.t, err)
+	return w.handshakeAs(cfg)
+}
+
+func (w *agentWorld) handshakeAs(cfg edhoc.Config) coap.Doer {
+	w.t.Helper()
 	initiator, err := edhoc.NewInitiator(cfg)
 	check(w.t, err)
-	server, err := key.PeerCredential()
+	own, err := readEDHOCKey(w.path, w.agent.cfg)
 	check(w.t, err)
+	identity, err := own.Identity()
+	check(w.t, err)
+	server := identity.Credential
 	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
 	check(w.t, err)
 	c := edhoccoap.Client{
@@ -164,6 +179,35 @@ func TestPeerRights(t *testing.T) {
 	mallory := w.handshake(w.add("mallory", `[["/value",2]]`))
 	w.want("combined request, uncovered method", mallory, coap.GET, "/value", coap.MethodNotAllowed)
 	w.want("after the others", alice, coap.GET, "/value", coap.Content)
+}
+
+// TestPeerWithCertificate: a device may have a certificate, and name it by its hash or
+// send it along. Who has one of another does not come in.
+func TestPeerWithCertificate(t *testing.T) {
+	w := newAgentWorld(t)
+	pair, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &pair.PublicKey, pair)
+	check(t, err)
+	file := filepath.Join(t.TempDir(), "pump.pem")
+	check(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	add := peerAdd{configFlag: configFlag{w.path}, Name: "pump", Scope: `[["/value",1]]`, PublicKey: file}
+	check(t, add.Run(w.streams()))
+	credential, err := edhoc.ParseX509(der)
+	check(t, err)
+	scalar, err := pair.Bytes()
+	check(t, err)
+	key, err := edhoc.NewStaticDHKey(edhoc.P256, scalar)
+	check(t, err)
+	for name, id := range map[string]edhoc.IDCred{"x5chain": credential.ByValue(), "x5t": edhoc.X5T(der)} {
+		d := w.handshakeAs(edhoc.Config{
+			Methods:    []edhoc.Method{edhoc.StaticDHStaticDH},
+			Identities: []edhoc.Identity{{Credential: credential, ID: id, Key: key}},
+		})
+		w.want(name, d, coap.GET, "/value", coap.Content)
+		w.want(name, d, coap.PUT, "/value", coap.MethodNotAllowed)
+	}
 }
 
 // TestPeerSessionsEnd: with the peer, and with its scope, when the agent looks again;

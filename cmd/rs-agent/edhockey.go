@@ -15,18 +15,21 @@ var errNoEDHOC = errors.New(`the configuration names no edhoc_key: add edhoc_key
 
 // makeEDHOCKey writes a new key for the agent into the file that cfg names, if it
 // names one. path is that of the configuration.
-func makeEDHOCKey(path string, cfg config) error {
+func makeEDHOCKey(path string, cfg config, t credentials.KeyType) error {
 	if cfg.EDHOCKey == "" {
 		return nil
 	}
-	key, err := credentials.NewEDHOC("coap://"+cfg.Listen, credentials.FreeKID(nil))
+	key, err := credentials.NewKeyPair(t, "coap://"+cfg.Listen, credentials.FreeKID(nil))
 	if err != nil {
 		return err
 	}
 	return key.Write(settings.Beside(path, cfg.EDHOCKey))
 }
 
-type configEDHOCKey struct{ configFlag }
+type configEDHOCKey struct {
+	configFlag
+	Type string `help:"Type of the key: p256 or x25519 for static Diffie-Hellman, p256-sign or ed25519 for signatures." enum:"p256,x25519,p256-sign,ed25519" default:"p256" placeholder:"TYPE"`
+}
 
 // Run makes the key that an older configuration has not.
 func (c *configEDHOCKey) Run(s cli.Streams) error {
@@ -37,7 +40,7 @@ func (c *configEDHOCKey) Run(s cli.Streams) error {
 	if cfg.EDHOCKey == "" {
 		return cli.Usage(errNoEDHOC)
 	}
-	if err := makeEDHOCKey(c.Config, cfg); err != nil {
+	if err := makeEDHOCKey(c.Config, cfg, credentials.KeyType(c.Type)); err != nil {
 		return cli.Usage(err)
 	}
 	fmt.Fprintf(s.Out, "wrote %s\n", settings.Beside(c.Config, cfg.EDHOCKey))

@@ -24,13 +24,14 @@ type peerAdd struct {
 	cli.OutFlag
 	Name      string `arg:"" help:"Name of the client, for the list and the log."`
 	Scope     string `help:"What it may do, AIF in JSON; default: nothing." placeholder:"'[[\"/value\",1]]'"`
-	PublicKey string `help:"Public key that the client has: a CWT Claims Set or a COSE_Key, in CBOR or its hexadecimal, or an X.509 certificate. No credentials are written." name:"public-key" type:"existingfile" placeholder:"FILE"`
+	PublicKey string `help:"Public key that the client has: a CWT Claims Set or COSE_Key, in CBOR or hexadecimal, a PUBLIC KEY in PEM, or a certificate. No credentials are written." name:"public-key" type:"existingfile" placeholder:"FILE"`
+	KeyType   string `help:"Type of the new key: p256 or x25519 for static Diffie-Hellman, p256-sign or ed25519 for signatures. Default: that of the agent's." enum:",p256,x25519,p256-sign,ed25519" default:"" placeholder:"TYPE"`
 }
 
 // Run adds to the list, and writes the credentials of a client that has none.
 func (c *peerAdd) Run(s cli.Streams) error {
-	if c.PublicKey != "" && c.Out != "" {
-		return cli.Usage(errors.New("--out, --public-key: want one of them"))
+	if c.PublicKey != "" && (c.Out != "" || c.KeyType != "") {
+		return cli.Usage(errors.New("--public-key: --out and --key-type are for a new key"))
 	}
 	cfg, own, err := c.responder()
 	if err != nil {
@@ -44,7 +45,7 @@ func (c *peerAdd) Run(s cli.Streams) error {
 
 // trust adds a client with its own key.
 func (c *peerAdd) trust(s cli.Streams, cfg config, own *credentials.EDHOC) error {
-	credential, err := credentials.ReadPublicKey(c.PublicKey)
+	credential, err := credentials.ReadPublicKey(c.PublicKey, peerCurves...)
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -70,17 +71,24 @@ func (c *peerAdd) provide(s cli.Streams, cfg config, own *credentials.EDHOC) err
 	if err != nil {
 		return err
 	}
+	kind := credentials.KeyType(c.KeyType)
+	if kind == "" {
+		kind = own.Type
+	}
+	if len(kind.Suites(own.Type)) == 0 {
+		return cli.Usage(fmt.Errorf("--key-type %s: no cipher suite is for it and the key of the agent", c.KeyType))
+	}
 	written := false
 	err = c.add(cfg, func(p *peers) ([]byte, error) {
 		taken := map[string]bool{}
 		for _, x := range p.List {
 			taken[string(x.known.KID())] = true
 		}
-		key, err := credentials.NewEDHOC(c.Name, credentials.FreeKID(taken))
+		key, err := credentials.NewKeyPair(kind, c.Name, credentials.FreeKID(taken))
 		if err != nil {
 			return nil, err
 		}
-		key.Peer = own.Credential
+		key.Peer, key.PeerType = own.Credential, own.Type
 		client := credentials.Client{Name: c.Name, AS: "coap://" + cfg.Listen, EDHOC: key}
 		err = client.Write(path)
 		written = err == nil

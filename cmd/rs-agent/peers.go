@@ -93,7 +93,7 @@ func (x *peer) check() (err error) {
 	if x.scope, err = parseScope(x.Scope); err != nil {
 		return fmt.Errorf("scope: %w", err)
 	}
-	if x.known, err = credentials.ParseCredential(x.Credential); err != nil {
+	if x.known, err = credentials.ParseCredential(x.Credential, peerCurves...); err != nil {
 		return fmt.Errorf("credential: %w", err)
 	}
 	return nil
