@@ -2,6 +2,7 @@
 // for each measurement.
 //
 //	go run ./test/load echo      requests/s of an echo over UDP on loopback
+//	go run ./test/load edhoc     handshakes/s of a responder over UDP on loopback
 //	go run ./test/load flood     latency of a well-behaved peer under a flood
 package main
 
@@ -11,6 +12,7 @@ import (
 	"os"
 
 	"github.com/ostiary/ostiary/test/load/loadcoap"
+	"github.com/ostiary/ostiary/test/load/loadedhoc"
 	"github.com/ostiary/ostiary/test/load/loadflood"
 )
 
@@ -23,6 +25,7 @@ type command struct {
 
 var commands = []command{
 	{"echo", "requests/s of an echo over UDP on loopback: bare, go-coap, coap, coap with OSCORE", loadcoap.EchoCommand},
+	{"edhoc", "handshakes/s of one EDHOC responder over UDP on loopback, and what bounds them", loadedhoc.Command},
 	{"flood", "latency of a well-behaved peer: alone, under a flood, beside a peer with slow requests", loadflood.Command},
 }
 
