@@ -37,9 +37,10 @@ type Pool struct {
 }
 
 type job struct {
-	h Handler
-	w ResponseWriter
-	r *Request
+	h     Handler
+	w     ResponseWriter
+	r     *Request
+	token []byte // of w, which the endpoint changes once the reader has gone on
 }
 
 // NewPool returns a pool. It holds no resource while it is idle.
@@ -68,7 +69,7 @@ func (p *Pool) Handler(next Handler) Handler {
 }
 
 func (p *Pool) submit(next Handler, w ResponseWriter, r *Request) {
-	refusal := p.enqueue(job{next, w, r})
+	refusal := p.enqueue(job{h: next, w: w, r: r})
 	if refusal == Empty {
 		return
 	}
@@ -89,6 +90,9 @@ func (p *Pool) enqueue(j job) (refusal Code) {
 		return TooManyRequests
 	}
 	j.r = j.r.Clone()
+	if t, ok := j.w.(tokener); ok {
+		j.token = append([]byte(nil), t.Token()...)
+	}
 	p.peers[key]++
 	if p.running < p.cfg.Workers {
 		p.running++
@@ -128,7 +132,7 @@ func (p *Pool) work(j job) {
 }
 
 func (p *Pool) run(j job) {
-	w := &poolWriter{w: j.w}
+	w := &poolWriter{w: j.w, token: j.token}
 	defer w.recover()
 	j.h.ServeCOAP(w, j.r)
 }
@@ -136,8 +140,9 @@ func (p *Pool) run(j job) {
 // A poolWriter knows whether its request was answered: the endpoint may use its
 // exchange for another request then, which must not get the answer to a panic.
 type poolWriter struct {
-	w    ResponseWriter
-	done atomic.Bool
+	w     ResponseWriter
+	token []byte
+	done  atomic.Bool
 }
 
 // recover answers 5.00 for a handler that panicked before it answered, so that
@@ -155,12 +160,7 @@ func (w *poolWriter) Respond(r *Response) error {
 }
 
 // Token returns the token of the request.
-func (w *poolWriter) Token() []byte {
-	if t, ok := w.w.(tokener); ok {
-		return t.Token()
-	}
-	return nil
-}
+func (w *poolWriter) Token() []byte { return w.token }
 
 // End ends the observation that the request has become.
 func (w *poolWriter) End() {

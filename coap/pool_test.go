@@ -43,3 +43,31 @@ func TestPoolPanics(t *testing.T) {
 		})
 	}
 }
+
+// datagram is a ResponseWriter whose token is part of a datagram, which the reader
+// overwrites with the next one.
+type datagram struct {
+	responses
+	token []byte
+}
+
+func (w *datagram) Token() []byte { return w.token }
+
+// TestPoolToken: a handler in a pool sees the token of its request, whatever the
+// reader has read since.
+func TestPoolToken(t *testing.T) {
+	p := coap.NewPool(coap.PoolConfig{Workers: 1, Queue: 1, PerPeer: 1})
+	w := &datagram{token: []byte("token")}
+	read, got := make(chan struct{}), make(chan string)
+	h := p.Handler(coap.HandlerFunc(func(w coap.ResponseWriter, _ *coap.Request) {
+		<-read
+		got <- string(w.(interface{ Token() []byte }).Token())
+	}))
+	h.ServeCOAP(w, coap.NewRequest(coap.GET, "/"))
+	copy(w.token, "other")
+	close(read)
+	if token := <-got; token != "token" {
+		t.Errorf("the handler sees %q, want the token of its request", token)
+	}
+	p.Close()
+}
