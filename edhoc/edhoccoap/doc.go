@@ -68,12 +68,16 @@ func (e *AnswerError) Unwrap() error { return ErrResponse }
 
 // respond answers with an EDHOC message, or with nothing in it.
 func respond(w coap.ResponseWriter, code coap.Code, msg []byte) {
+	_ = w.Respond(response(code, msg)) // the peer asks again if it does not come
+}
+
+func response(code coap.Code, msg []byte) *coap.Response {
 	resp := &coap.Response{Code: code, Payload: msg}
 	//spec:9528-A.2.3-2
 	if msg != nil {
 		resp.Options.AddUint(coap.ContentFormat, formatEDHOC)
 	}
-	_ = w.Respond(resp) // the peer asks again if it does not come
+	return resp
 }
 
 // refusal is the response to a handshake that failed with err: 4.00 if the peer did

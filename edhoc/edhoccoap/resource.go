@@ -68,11 +68,14 @@ func (s *resource) allocate(r *coap.Request, shown bool, avoid ...idalloc.ID) (*
 	return allocate(idalloc.Holder{Source: idalloc.SourceEDHOC, Ref: r.RemoteAddr.String()}, avoid...)
 }
 
-// opened answers with the first message of ours, or says why there is none.
-func (s *resource) opened(w coap.ResponseWriter, r *coap.Request, msg []byte, err error) {
+// opened answers with the first message of ours, or says why there is none. A long one
+// is for who has shown an address.
+func (s *resource) opened(w coap.ResponseWriter, r *coap.Request, msg []byte, shown bool, err error) {
 	switch {
 	case err == nil:
-		respond(w, coap.Changed, msg)
+		resp := response(coap.Changed, msg)
+		resp.AddressShown = shown
+		_ = w.Respond(resp)
 	case errors.Is(err, idalloc.ErrUnvalidated):
 		s.challenge(w, r)
 	case errors.Is(err, idalloc.ErrExhausted), errors.Is(err, errFull):

@@ -86,7 +86,7 @@ func (s *ReverseServer) start(w coap.ResponseWriter, r *coap.Request) {
 		return
 	}
 	msg1, err := s.compose(r, shown)
-	s.opened(w, r, msg1, err)
+	s.opened(w, r, msg1, shown, err)
 }
 
 // compose makes message_1 and a handshake that waits.

@@ -74,7 +74,7 @@ func (s *Server) message1(w coap.ResponseWriter, r *coap.Request, msg1 []byte) {
 	}
 	hash := hashOf(msg1)
 	if msg2, ok := s.table.again(hash, s.now()); ok {
-		respond(w, coap.Changed, msg2)
+		s.opened(w, r, msg2, shown, nil)
 		return
 	}
 	if s.table.room(r.RemoteAddr.Addr()) != nil {
@@ -82,7 +82,7 @@ func (s *Server) message1(w coap.ResponseWriter, r *coap.Request, msg1 []byte) {
 		return
 	}
 	msg2, err := s.compose(r, hash, msg1, shown)
-	s.opened(w, r, msg2, err)
+	s.opened(w, r, msg2, shown, err)
 }
 
 // compose makes message_2 and a handshake that waits.

@@ -1,0 +1,367 @@
+package edhoccoap
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"errors"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/ostiary/ostiary/coap"
+	"github.com/ostiary/ostiary/edhoc"
+	"github.com/ostiary/ostiary/edhoc/oscorekeys"
+	"github.com/ostiary/ostiary/idalloc"
+	"github.com/ostiary/ostiary/oscore"
+	"github.com/ostiary/ostiary/oscore/oscorecoap"
+)
+
+// TestEphemeralKeysAreFresh is ED-1: no two messages of a server or of a client have the
+// same ephemeral key, in either flow, with a stock of keys and without.
+//
+//spec:9528-9.2-2
+//spec:9528-9.2-3
+func TestEphemeralKeysAreFresh(t *testing.T) {
+	rounds := 300
+	if testing.Short() {
+		rounds = 30
+	}
+	seen := map[string]bool{}
+	fresh := func(role string, key []byte) {
+		if len(key) != 32 || seen[string(key)] {
+			t.Fatalf("%s: key %x again", role, key)
+		}
+		seen[string(key)] = true
+	}
+	for _, stock := range []bool{false, true} {
+		cfg := edhoc.Config{Methods: []edhoc.Method{edhoc.StaticDHStaticDH}, Suites: []edhoc.SuiteID{0}, Identities: []edhoc.Identity{identity(t, 'r')}}
+		if stock {
+			pool, err := edhoc.NewEphemeralPool(cfg, 7)
+			must(t, err)
+			_, err = pool.Fill(7)
+			must(t, err)
+			cfg.Ephemeral = pool.Take // which is empty soon
+		}
+		responder, err := edhoc.NewResponder(cfg)
+		must(t, err)
+		initiator, err := edhoc.NewInitiator(cfg)
+		must(t, err)
+		w := newReversed(t, func(r *reversed) {
+			r.anyIDs()
+			r.server.cfg.Responder, r.cfg.Initiator = responder, initiator
+			r.cfg.IDs, r.server.ids = r.ids, r.ids
+		})
+		for range rounds {
+			s, id, err := w.world.client.Establish(t.Context())
+			must(t, err)
+			fresh("Initiator, client", s.GX)
+			fresh("Responder, server", s.GY)
+			must(t, id.Release())
+			s, id, err = w.client.Establish(t.Context())
+			must(t, err)
+			fresh("Initiator, server", s.GX)
+			fresh("Responder, client", s.GY)
+			must(t, id.Release())
+		}
+	}
+}
+
+// TestCrashAfterMessage3 is ED-13: one side forgets everything between message_3 and the
+// first protected response. The other has at most a context that nobody uses, and the
+// next handshake works.
+func TestCrashAfterMessage3(t *testing.T) {
+	made := map[edhoc.ConnID]*oscore.Association{}
+	w := newWorld(t, func(w *world) {
+		w.cfg.Establish = func(s *edhoc.Session, id *idalloc.Live) error {
+			sec, err := associate(s, id, oscorekeys.Lengths{}, nil)
+			if err != nil {
+				return err
+			}
+			made[s.CR] = sec
+			return w.contexts.Add(sec)
+		}
+	})
+	h, err := w.client.Begin(t.Context())
+	must(t, err)
+	s, id, err := h.Finish(t.Context())
+	must(t, err)
+	if s.Confirmed() {
+		t.Error("a Session to be stored, before message_4 or a response")
+	}
+	orphan := s.CR
+	s.Erase() // the client has crashed: nothing of it is left
+	must(t, id.Release())
+	s, id, err = w.client.Establish(t.Context())
+	must(t, err)
+	w.wantWorks(w.oscoreClient(s, id, w.direct))
+	if w.contexts.Len() != 2 {
+		t.Errorf("%d contexts", w.contexts.Len())
+	}
+	w.contexts.Remove(made[orphan]) // the application clears up
+	made[orphan].Discard()
+	if state, _ := w.ids.Lookup(idalloc.ID(orphan)); state != idalloc.StateQuarantined || w.contexts.Len() != 1 {
+		t.Errorf("C_R is %v, %d contexts", state, w.contexts.Len())
+	}
+
+	_, c, _ := w.combine() // the server crashes before it gets message_3
+	again := newWorld(t)
+	w.direct.Handler = again.handler
+	_, err = c.Do(t.Context(), coap.NewRequest(coap.GET, "/temp"))
+	var u *oscorecoap.UnprotectedError
+	if !errors.As(err, &u) || Refused(u.Response) == nil || again.contexts.Len() != 0 {
+		t.Errorf("combined request to a server that knows nothing: %v, %d contexts", err, again.contexts.Len())
+	}
+	s, id, err = w.client.Establish(t.Context())
+	must(t, err)
+	o := w.oscoreClient(s, id, w.direct)
+	third := newWorld(t) // and after it has answered message_3
+	w.direct.Handler = third.handler
+	if _, err = o.Do(t.Context(), coap.NewRequest(coap.GET, "/temp")); !errors.As(err, &u) || u.Response.Code != coap.Unauthorized {
+		t.Errorf("request to a server that knows nothing: %v", err)
+	}
+	s, id, err = w.client.Establish(t.Context())
+	must(t, err)
+	w.wantWorks(w.oscoreClient(s, id, w.direct))
+}
+
+// TestAdversarialIdentifier is behaviour 41 and ED-19: whatever C_I a peer chooses, C_R
+// is another, and not one that a handshake, a context or an installer has.
+//
+//spec:9668-4.1.2-1
+//spec:9528-3.3.3-1
+func TestAdversarialIdentifier(t *testing.T) {
+	w := newWorld(t, func(w *world) {
+		var err error
+		w.ids, err = idalloc.New(idalloc.Config{Now: w.clock.Now, Lengths: []int{1}, MaxUnvalidated: 1 << 8})
+		must(t, err)
+		w.cfg.IDs, w.cfg.EchoAbove, w.cfg.MaxPeer = w.ids, -1, 1<<10
+	})
+	_, err := w.ids.Claim("\x07", idalloc.Holder{Source: idalloc.SourceProvisioned, Ref: "an installer"})
+	must(t, err)
+	taken := map[edhoc.ConnID]bool{"\x07": true}
+	for n := range 256 {
+		cI := edhoc.ConnID([]byte{byte(n)})
+		msg1, st, err := w.client.Initiator.ComposeMessage1(cI)
+		must(t, err)
+		resp := w.post(append([]byte{newSession}, msg1...))
+		if resp.Code == coap.ServiceUnavailable && len(taken) >= 255 {
+			continue // only C_I itself is left, or nothing
+		}
+		r2, err := st.ProcessMessage2(resp.Payload)
+		if err != nil {
+			t.Fatalf("C_I %v: %v", cI, err)
+		}
+		if r2.CR == cI || taken[r2.CR] {
+			t.Fatalf("C_I %v: C_R %v", cI, r2.CR)
+		}
+		taken[r2.CR] = true
+	}
+	if len(taken) < 255 {
+		t.Errorf("%d identifiers", len(taken))
+	}
+	// One that is too long for OSCORE leads to no context.
+	w = newWorld(t)
+	msg1, st, err := w.client.Initiator.ComposeMessage1("12345678")
+	must(t, err)
+	r2, err := st.ProcessMessage2(w.post(append([]byte{newSession}, msg1...)).Payload)
+	must(t, err)
+	v2, err := r2.Verify(w.idR.Credential)
+	must(t, err)
+	msg3, _, err := v2.ComposeMessage3()
+	must(t, err)
+	resp := w.post(append(v2.CR.AppendCBOR(nil), msg3...))
+	if pending, live := busyIDs(w.ids); resp.Code.IsSuccess() || w.contexts.Len() != 0 || pending != 0 || live != 0 {
+		t.Errorf("C_I of 8 bytes: %v, %d contexts, %d pending, %d live", resp.Code, w.contexts.Len(), pending, live)
+	}
+}
+
+// TestUnknownEAD is behaviour 42: padding and items that nobody knows are ignored, unless
+// they are critical, in every message.
+func TestUnknownEAD(t *testing.T) {
+	items := func(critical bool) []edhoc.EADItem {
+		return []edhoc.EADItem{{Value: make([]byte, 9)}, {Label: 160, Value: []byte("grease")}, {Label: 41120, Critical: critical}}
+	}
+	for n, name := range []string{"none", "message_1", "message_2", "message_3", "message_4"} {
+		w := newWorld(t, func(w *world) {
+			w.cfg.Message4, w.client.Message4 = true, true
+			w.client.EAD1 = items(n == 1)
+			w.cfg.Propose = func(context.Context, *edhoc.VerifiedMessage1) ([]edhoc.EADItem, error) { return items(n == 2), nil }
+			w.client.Accept = func(context.Context, *edhoc.VerifiedMessage2, []edhoc.EADItem) ([]edhoc.EADItem, error) {
+				return items(n == 3), nil
+			}
+			w.cfg.Accept = func(context.Context, *edhoc.VerifiedMessage3, []edhoc.EADItem) ([]edhoc.EADItem, error) {
+				return items(n == 4), nil
+			}
+		})
+		if _, _, err := w.client.Establish(t.Context()); (err == nil) != (n == 0) {
+			t.Errorf("critical in %s: %v", name, err)
+		}
+		if _, live := busyIDs(w.client.IDs); n > 0 && live != 0 || w.server.Pending() != 0 {
+			t.Errorf("critical in %s: %d live, %d pending", name, live, w.server.Pending())
+		}
+	}
+}
+
+// certified is an identity with an X.509 certificate for static Diffie-Hellman.
+func certified(t *testing.T, name string) (id edhoc.Identity, der []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageKeyAgreement,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err = x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	must(t, err)
+	cred, err := edhoc.ParseX509(der)
+	must(t, err)
+	raw, err := private.Bytes()
+	must(t, err)
+	key, err := edhoc.NewStaticDHKey(edhoc.P256, raw)
+	must(t, err)
+	return edhoc.Identity{Credential: cred, Key: key}, der
+}
+
+// TestCredentialForms is behaviour 43: by kid, by hash and by value; several under one
+// kid are all tried; what comes along in a message is not trusted for that.
+func TestCredentialForms(t *testing.T) {
+	kccs := identity(t, 'i')
+	kccs.ID = kccs.Credential.ByValue()
+	x5t, der := certified(t, "x5t")
+	x5t.ID = edhoc.X5T(der)
+	x5chain, chain := certified(t, "x5chain")
+	x5chain.ID = edhoc.X5Chain(chain)
+	twin := identity(t, 'o')
+	cred, err := edhoc.NewCCS(twin.Key.Public(), "twin", []byte("i"))
+	must(t, err)
+
+	for name, c := range map[string]struct {
+		id    edhoc.Identity
+		suite edhoc.SuiteID
+	}{
+		"kid": {identity(t, 'i'), 0}, "kccs": {kccs, 0}, "x5t": {x5t, 2}, "x5chain": {x5chain, 2},
+	} {
+		setup := func(known ...*edhoc.Credential) *world {
+			return newWorld(t, func(w *world) {
+				config := func(id edhoc.Identity) edhoc.Config {
+					return edhoc.Config{Methods: []edhoc.Method{edhoc.StaticDHStaticDH}, Suites: []edhoc.SuiteID{c.suite}, Identities: []edhoc.Identity{id}}
+				}
+				if c.suite == 2 {
+					server, _ := certified(t, "r")
+					server.ID = server.Credential.ByValue()
+					w.idR = server
+				}
+				var err error
+				w.client.Initiator, err = edhoc.NewInitiator(config(c.id))
+				must(t, err)
+				w.cfg.Responder, err = edhoc.NewResponder(config(w.idR))
+				must(t, err)
+				w.cfg.Find, w.client.Find = finder(known...), finder(w.idR.Credential)
+			})
+		}
+		w := setup(cred, c.id.Credential) // the first has the same kid
+		s, _, err := w.client.Establish(t.Context())
+		if err != nil || s.Own != c.id.Credential {
+			t.Errorf("%s: %v", name, err)
+		}
+		w = setup(cred)
+		for range 2 {
+			if _, _, err := w.client.Establish(t.Context()); err == nil || w.contexts.Len() != 0 {
+				t.Errorf("%s, not trusted: %v, %d contexts", name, err, w.contexts.Len())
+			}
+		}
+	}
+}
+
+// TestBadPoints is behaviour 47: ephemeral keys of the wrong length, not on the curve, or
+// of low order end the handshake, and nothing is left of it.
+//
+//spec:9528-9.8-6
+//spec:9528-9.8-7
+func TestBadPoints(t *testing.T) {
+	off, err := hex.DecodeString("ffffffff00000001000000000000000000000000fffffffffffffffffffffffe") // p - 1
+	must(t, err)
+	for name, c := range map[string]struct {
+		suite byte
+		x     []byte
+	}{
+		"X25519, all zero":     {0, make([]byte, 32)},
+		"X25519, low order":    {0, append([]byte{1}, make([]byte, 31)...)},
+		"X25519, 31 bytes":     {0, bytes.Repeat([]byte{9}, 31)},
+		"X25519, 33 bytes":     {0, bytes.Repeat([]byte{9}, 33)},
+		"P-256, off the curve": {2, off},
+		"P-256, too large":     {2, bytes.Repeat([]byte{0xff}, 32)},
+		"P-256, 31 bytes":      {2, bytes.Repeat([]byte{9}, 31)},
+	} {
+		server, _ := certified(t, "r")
+		server.ID = server.Credential.ByValue()
+		w := newWorld(t, func(w *world) {
+			var err error
+			w.cfg.Responder, err = edhoc.NewResponder(edhoc.Config{
+				Methods: []edhoc.Method{edhoc.StaticDHStaticDH}, Suites: []edhoc.SuiteID{0, 2}, Identities: []edhoc.Identity{w.idR, server},
+			})
+			must(t, err)
+		})
+		msg1 := append([]byte{newSession, 0x03, c.suite, 0x58, byte(len(c.x))}, c.x...)
+		resp := w.post(append(msg1, 0x01))
+		var peer *edhoc.PeerError
+		if _, err := messageIn(resp); resp.Code != coap.BadRequest || !errors.As(err, &peer) || peer.Code != edhoc.CodeUnspecified {
+			t.Errorf("%s, message_1: %v %v", name, resp.Code, err)
+		}
+		var why *edhoc.Error
+		if len(w.failures) != 1 || !errors.As(w.failures[0], &why) || why.Reason != "invalid ephemeral public key" && why.Reason != "ECDH with the ephemeral key" {
+			t.Errorf("%s: %v", name, w.failures)
+		}
+		if pending, _ := busyIDs(w.ids); pending != 0 || w.server.Pending() != 0 {
+			t.Errorf("%s: %d identifiers, %d handshakes", name, pending, w.server.Pending())
+		}
+		if c.suite != 0 {
+			continue
+		}
+		// The same in message_2.
+		w.client.Doer = doer(func() (*coap.Response, error) {
+			msg2 := append([]byte{0x58, byte(len(c.x) + 11)}, c.x...)
+			return &coap.Response{Code: coap.Changed, Payload: append(msg2, make([]byte, 11)...)}, nil
+		})
+		if _, _, err := w.client.Establish(t.Context()); err == nil {
+			t.Errorf("%s, message_2", name)
+		}
+		if pending, live := busyIDs(w.client.IDs); pending != 0 || live != 0 {
+			t.Errorf("%s, message_2: identifiers %d pending, %d live", name, pending, live)
+		}
+	}
+}
+
+// TestReflection is behaviour 47: our own credential comes back, to the client from a
+// mirror, and to a server with two of them as the client's.
+func TestReflection(t *testing.T) {
+	other := identity(t, 'o')
+	both := func(w *world) {
+		_, responder := role(t, w.idR, other)
+		w.cfg.Responder, w.cfg.Find = responder, finder(w.idI.Credential, w.idR.Credential, other.Credential)
+	}
+	for own, change := range map[string]func(w *world){
+		"client": func(w *world) { w.client.Initiator, _ = role(t, w.idR) },
+		"server": func(w *world) { w.client.Initiator, _ = role(t, other) },
+	} {
+		w := newWorld(t, both, change)
+		_, _, err := w.client.Establish(t.Context())
+		var peer *edhoc.PeerError
+		if told := errors.As(err, &peer); err == nil || told != (own == "server") {
+			t.Errorf("own credential to the %s: %v", own, err)
+		}
+		var mine *edhoc.Error
+		if own == "server" {
+			err = w.failures[0]
+		}
+		if !errors.As(err, &mine) || mine.Section != "9.2" || w.contexts.Len() != 0 || len(w.failures) != 1 {
+			t.Errorf("own credential to the %s: %v, %d contexts", own, err, w.contexts.Len())
+		}
+	}
+}
