@@ -13,6 +13,7 @@ import (
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/coap/coaptest"
 	"github.com/ostiary/ostiary/edhoc"
+	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
 
 // replaceKey makes the server's one key another.
@@ -72,9 +73,12 @@ func TestKeyTypes(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, suite := range suites {
-					session := w.session(&client, cfg.Methods[0], suite)
+					session, d := w.session(&client, cfg.Methods[0], suite)
 					if session.Method != kind.Method(server.Type) || session.Suite != suite || string(session.Peer.CRED()) != string(server.Credential) {
 						t.Errorf("%s with %s in suite %d: method %v, suite %d, peer %x", kind, server.Type, suite, session.Method, session.Suite, session.Peer.KID())
+					}
+					if !w.alive(d) {
+						t.Errorf("%s with %s in suite %d: the context is not in use", kind, server.Type, suite)
 					}
 				}
 			}
@@ -91,8 +95,9 @@ func publicKeyOf(t *testing.T, c *credentials.Client) *edhoc.PublicKey {
 	return parsed.PublicKey()
 }
 
-// session runs a handshake with a method and suite.
-func (w *edhocWorld) session(key *credentials.EDHOC, method edhoc.Method, suite edhoc.SuiteID) *edhoc.Session {
+// session runs a handshake with a method and suite. The protected channel is that of the
+// session, whose keys are erased.
+func (w *edhocWorld) session(key *credentials.EDHOC, method edhoc.Method, suite edhoc.SuiteID) (*edhoc.Session, coap.Doer) {
 	w.t.Helper()
 	cfg, err := key.Initiator()
 	if err != nil {
@@ -111,7 +116,11 @@ func (w *edhocWorld) session(key *credentials.EDHOC, method edhoc.Method, suite 
 	if err != nil {
 		w.t.Fatalf("method %v, suite %d: %v", method, suite, err)
 	}
-	return session
+	association, err := associationOf(session)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return session, oscorecoap.NewClient(&coaptest.Direct{Handler: w.a.handler}, association, oscorecoap.ClientConfig{})
 }
 
 // TestDiscoveryOfManyKeys: the profile says what works, and no more.
@@ -162,7 +171,7 @@ func TestRotation(t *testing.T) {
 		if _, err := addEDHOCClient(t.Context(), other.a.store, other.a.cfg, other.keys, newClient{name: "alice"}, newKey{public: public}); err != nil {
 			t.Fatal(err)
 		}
-		session := other.session(alice.EDHOC, edhoc.StaticDHStaticDH, 2)
+		session, _ := other.session(alice.EDHOC, edhoc.StaticDHStaticDH, 2)
 		if want := w.keys[order[0]].Credential; !bytes.Equal(session.Peer.CRED(), want) {
 			t.Errorf("with the keys %v the server uses %x, want %x", order, session.Peer.CRED(), []byte(want))
 		}
