@@ -37,9 +37,10 @@ var orderSizes = []int{32, 48, 64, 66}
 // do; 64 and 66 are the exception, of one in 2^18.
 func fits(half, n int) bool {
 	least := leastHalf(n)
-	return half == least || least == 64 && half == 66
+	return least > 0 && half == least || least == 64 && half == 66
 }
 
+// leastHalf is the least of orderSizes for n bytes, 0 if they are too many.
 func leastHalf(n int) int {
 	for _, size := range orderSizes {
 		if n <= size {

@@ -249,15 +249,22 @@ func TestVerifyReencoded(t *testing.T) {
 
 // Native certificates of devices below an authority with an X.509 certificate.
 func TestVerifyMixed(t *testing.T) {
-	_, root := issueX509(t, x509CA(), nil, "xroot", "xroot")
-	a := &authority{cert: root, key: newSigner(t, "P-256", "xroot")}
-	native := newAuthority(t, "Ed25519", "native", a)
-	dev := native.issue(t, "device", device(t, edhoc.P256, false, "device").Public(), x509.KeyUsageDigitalSignature)
-	opts := c509.VerifyOptions{Roots: []*c509.Certificate{root}, CurrentTime: now}
-	cred, err := c509.Verify([][]byte{dev.Sequence(), native.cert.Sequence()}, opts)
-	must(t, err)
-	if cred.Subject() != "CN=device" || !bytes.Equal(cred.CRED(), dev.Item()) {
-		t.Errorf("subject %q, CRED %x", cred.Subject(), cred.CRED())
+	for _, kind := range []string{"P-256", "P-384", "P-521", "Ed25519"} {
+		key := newSigner(t, kind, "xroot")
+		tmpl := x509CA()
+		tmpl.Subject, tmpl.SerialNumber = pkix.Name{CommonName: "xroot"}, big.NewInt(1)
+		der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
+		must(t, err)
+		root, err := c509.FromX509(der)
+		must(t, err)
+		native := newAuthority(t, "Ed448", "native", &authority{cert: root, key: key})
+		dev := native.issue(t, "device", device(t, edhoc.P256, false, "device").Public(), x509.KeyUsageDigitalSignature)
+		opts := c509.VerifyOptions{Roots: []*c509.Certificate{root}, CurrentTime: now}
+		cred, err := c509.Verify([][]byte{dev.Sequence(), native.cert.Sequence()}, opts)
+		must(t, err)
+		if cred.Subject() != "CN=device" || !bytes.Equal(cred.CRED(), dev.Item()) {
+			t.Errorf("subject %q, CRED %x", cred.Subject(), cred.CRED())
+		}
 	}
 }
 
