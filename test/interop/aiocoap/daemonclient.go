@@ -21,6 +21,12 @@ func (s *suite) clientOfAgent(ctx context.Context, r *interop.Run) (map[string]s
 	return s.clientOf(ctx, r, (*daemons).startAgent, (*daemons).runAgent)
 }
 
+// clientOfBoth runs the cases with aiocoap as client of our authorization server and,
+// with the token of that, of our agent. Between the two it does what RFC 9203 says.
+func (s *suite) clientOfBoth(ctx context.Context, r *interop.Run) (map[string]string, *interop.Transcript, error) {
+	return s.clientOf(ctx, r, (*daemons).startBoth, (*daemons).runBoth)
+}
+
 func (s *suite) clientOf(
 	ctx context.Context, r *interop.Run,
 	start func(*daemons, context.Context) (netip.AddrPort, error),
@@ -33,6 +39,7 @@ func (s *suite) clientOf(
 	d := &daemons{bin: s.bin, dir: dir}
 	defer d.close()
 	addr, err := start(d, ctx)
+	d.addr = addr
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,6 +49,9 @@ func (s *suite) clientOf(
 	}
 	defer peer.Stop()
 	results := r.Do(ctx, os.Stdout, nil, func(ctx context.Context, name string) error {
+		if len(r.Columns) == 0 { // not about EDHOC
+			return run(d, ctx, peer, name)
+		}
 		c, err := newCase(r, name)
 		if err != nil {
 			return err
@@ -71,6 +81,23 @@ func (d *daemons) runAS(ctx context.Context, peer *interop.Process, name string)
 		return wantFailure(say(ctx, peer, "ask", "GET", "/token", "4.05"))
 	}
 	return say(ctx, peer, "token", d.path("sensor.rs.toml"))
+}
+
+func (d *daemons) runBoth(ctx context.Context, peer *interop.Process, name string) error {
+	switch name {
+	case "token":
+		return errors.Join(
+			say(ctx, peer, "login", port(d.addr), "by-key-id", "combined", d.path("alice.client.toml")),
+			say(ctx, peer, "token", d.path("sensor.rs.toml")))
+	case "authz-info":
+		folder := d.path("context")
+		return errors.Join(os.Mkdir(folder, 0o700), say(ctx, peer, "upload", port(d.agent), folder))
+	case "get":
+		return say(ctx, peer, "ask", "GET", "/value", "2.05")
+	case "put":
+		return say(ctx, peer, "ask", "PUT", "/value", "2.04")
+	}
+	return d.runAgent(ctx, peer, name)
 }
 
 func (d *daemons) runAgent(ctx context.Context, peer *interop.Process, name string) error {

@@ -16,6 +16,8 @@ import (
 type daemons struct {
 	bin, dir  string
 	processes []*interop.Process
+	addr      netip.AddrPort // of what was started
+	agent     netip.AddrPort // of the agent, if it was started beside
 }
 
 func (d *daemons) close() {
@@ -77,11 +79,15 @@ func (d *daemons) logJSON(config string) error {
 	return os.WriteFile(d.path(config), text, 0o600)
 }
 
-// startAS starts an authorization server with a client.
+// startAS starts an authorization server with a client, which may use /value.
 func (d *daemons) startAS(ctx context.Context) (netip.AddrPort, error) {
 	if err := d.initAS(ctx); err != nil {
 		return netip.AddrPort{}, err
 	}
+	return d.serveAS(ctx)
+}
+
+func (d *daemons) serveAS(ctx context.Context) (netip.AddrPort, error) {
 	err := errors.Join(
 		d.command(ctx, as, asConfig, "client", "add", "alice", "--edhoc", "--out", d.path("alice.client.toml")),
 		os.WriteFile(d.path("as/policy.cedar"), []byte(policy), 0o600),
@@ -95,24 +101,42 @@ func (d *daemons) startAS(ctx context.Context) (netip.AddrPort, error) {
 // startAgent starts an agent before its sample device, with a client that may read
 // /value.
 func (d *daemons) startAgent(ctx context.Context) (netip.AddrPort, error) {
+	if err := d.initAgent(ctx); err != nil {
+		return netip.AddrPort{}, err
+	}
+	if err := d.command(ctx, agent, agentConfig, "peer", "add", "alice", "--scope", scope, "--out", d.path("alice.client.toml")); err != nil {
+		return netip.AddrPort{}, err
+	}
+	return d.serve(ctx, agent, agentConfig)
+}
+
+// initAgent makes an agent, the sample device behind it and its authorization server.
+func (d *daemons) initAgent(ctx context.Context) error {
 	device, err := d.startDevice(ctx)
 	if err == nil {
 		err = d.initAS(ctx)
 	}
 	if err != nil {
-		return netip.AddrPort{}, err
+		return err
 	}
 	err = interop.Command(ctx, filepath.Join(d.bin, agent), "init", d.path("agent"),
 		"--listen", "127.0.0.1:0", "--upstream", device, "--credentials", "../sensor.rs.toml")
 	if err != nil {
+		return err
+	}
+	return d.logJSON(agentConfig)
+}
+
+// startBoth starts an authorization server and the agent that takes its tokens, and
+// returns the address of the former.
+func (d *daemons) startBoth(ctx context.Context) (addr netip.AddrPort, err error) {
+	if err := d.initAgent(ctx); err != nil {
 		return netip.AddrPort{}, err
 	}
-	err = errors.Join(d.logJSON(agentConfig),
-		d.command(ctx, agent, agentConfig, "peer", "add", "alice", "--scope", scope, "--out", d.path("alice.client.toml")))
-	if err != nil {
+	if d.agent, err = d.serve(ctx, agent, agentConfig); err != nil {
 		return netip.AddrPort{}, err
 	}
-	return d.serve(ctx, agent, agentConfig)
+	return d.serveAS(ctx)
 }
 
 var deviceURI = regexp.MustCompile(`coap://[0-9.:]+[0-9]`)

@@ -28,6 +28,7 @@ type suite struct {
 // runs are the runs of expect.json.
 func (s *suite) runs() map[string]interop.Func {
 	runs := map[string]interop.Func{
+		"ace":              s.clientOfBoth,
 		"edhoc-agent":      s.clientOfAgent,
 		"edhoc-as":         s.clientOfAS,
 		"edhoc-client":     s.edhocClient,

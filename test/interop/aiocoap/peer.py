@@ -189,15 +189,33 @@ class Client:
         """Get a token, and read it as the resource server of a file of our tools."""
         known = tomllib.loads(pathlib.Path(file).read_text())
         scope = cbor2.dumps([["/value", 5]])
-        request = self.message(POST, "/token", cbor2.dumps({5: known["audiences"][0], 9: scope}), content_format=19)
-        response = await asyncio.wait_for(self.context.request(request).response, PATIENCE)
-        check(response, CREATED)
-        access = cbor2.loads(response.payload)
+        response = await self.post("/token", {5: known["audiences"][0], 9: scope})
+        self.access = access = cbor2.loads(response.payload)
         claims = opened(access[1], bytes.fromhex(known["token_key"]["key"]))
         want = {1: known["issuer"], 3: known["audiences"][0], 8: access[8], 9: scope}
         got = {claim: claims.get(claim) for claim in want}
         if got != want or claims[4] - claims[6] != access[2]:
             raise AssertionError(f"the token says {claims}, want {want} for {access[2]} seconds")
+
+    async def upload(self, port, folder):
+        """Take the token to a resource server, and make a context in a folder (RFC 9203)."""
+        self.base = f"coap://127.0.0.1:{port}"
+        nonce1, id1 = os.urandom(8), b"\x05"
+        response = await self.post("/authz-info", {1: self.access[1], 40: nonce1, 43: id1})
+        server = cbor2.loads(response.payload)
+        material = self.access[8][4]
+        salt = b"".join(cbor2.dumps(part) for part in (material.get(5, b""), nonce1, server[42]))
+        settings = {"secret_hex": material[2], "salt_hex": salt, "sender-id_hex": server[44], "recipient-id_hex": id1}
+        settings = {name: value.hex() for name, value in settings.items()}
+        pathlib.Path(folder, "settings.json").write_text(json.dumps(settings))
+        self.context.client_credentials.load_from_dict({f"{self.base}/*": {"oscore": {"basedir": folder}}})
+
+    async def post(self, path, message):
+        """Make a request of ACE, whose answer is 2.01."""
+        request = self.message(POST, path, cbor2.dumps(message), content_format=19)
+        response = await asyncio.wait_for(self.context.request(request).response, PATIENCE)
+        check(response, CREATED)
+        return response
 
 
 def opened(token, key):
