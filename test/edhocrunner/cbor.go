@@ -173,7 +173,7 @@ func integer(item []byte) (int64, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case len(rest) > 0 || major > majorNint || arg > 1<<62:
+	case len(rest) > 0 || major > majorNint || arg > 1<<63-1:
 		return 0, fmt.Errorf("%w: %x is no integer", errCBOR, item)
 	case major == majorNint:
 		return -1 - int64(arg), nil

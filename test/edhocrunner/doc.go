@@ -28,6 +28,8 @@
 // named fails with an edhoc.Error of that section and code, that the bad peer is
 // sent the error message for it and nothing else, that neither side gets a Session,
 // that the state is spent, and that the same endpoint completes a good handshake
-// afterwards. What must be tolerated is in the table of TestTolerated. TestCoAP has the
-// same for requests to the EDHOC resource of package edhoccoap.
+// afterwards. What must be tolerated is in the table of TestTolerated. TestCoAP,
+// TestCoAPServer and TestCoAPReverse have the same for the peers of package edhoccoap.
+// The fuzz targets take the runner for an oracle: what it would accept, and nothing else,
+// is to be accepted.
 package edhocrunner

@@ -94,7 +94,7 @@ func TestTolerated(t *testing.T) {
 	}
 	// PLAINTEXT_2 of more than 255 hashes (RFC 9528, Appendix G), and the edge of it.
 	for _, size := range []int{8100, 8131, 8132, 8133, 8134, 8135, 8136, 8137, 8138, 8139, 8140, 8161, 20_000, 60_000} {
-		for _, in := range []*setting{nil, sign0, {method: 3, suite: 24}} {
+		for _, in := range []*setting{nil, sign0, {method: 3, suite: 24}, {method: 3, suite: 25}} {
 			m := misbehaviour{name: fmt.Sprintf("EAD_2 of %d bytes", size), as: responder, in: in, bug: func(p *Peer) { p.EAD[2] = [][]byte{Int(1), Bytes(make([]byte, size))} }}
 			m.name += fmt.Sprintf(" in suite %d", m.setting().suite)
 			all = append(all, m)

@@ -19,10 +19,7 @@ func NewIdentity(curve int64, static bool, name string, kid []byte) (Identity, e
 	}
 	seed := sha512.Sum512([]byte(name + use))
 	seed[0] &= 0x7f // below the orders of the curves
-	size := 32
-	if curve == P384 {
-		size = 48
-	}
+	size := map[int64]int{P256: 32, P384: 48, X25519: 32, X448: 56, Ed25519: 32, Ed448: 57}[curve]
 	k, err := NewKey(curve, seed[:size])
 	if err != nil {
 		return Identity{}, err

@@ -11,6 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+
+	"github.com/cloudflare/circl/dh/x448"
+	"github.com/cloudflare/circl/sign/ed448"
 )
 
 // A Key is a key pair, or a public key if Private is nil. Y is nil where there is none.
@@ -24,11 +27,26 @@ var errKey = errors.New("edhocrunner: key")
 // NewKey computes the public key of a private one: a scalar, or the seed of Ed25519.
 func NewKey(curve int64, private []byte) (Key, error) {
 	k := Key{Curve: curve, Private: private}
-	if curve == Ed25519 {
+	switch curve {
+	case Ed25519:
 		if len(private) != ed25519.SeedSize {
 			return Key{}, fmt.Errorf("%w: %d bytes", errKey, len(private))
 		}
 		k.X = ed25519.NewKeyFromSeed(private).Public().(ed25519.PublicKey)
+		return k, nil
+	case Ed448:
+		if len(private) != ed448.SeedSize {
+			return Key{}, fmt.Errorf("%w: %d bytes", errKey, len(private))
+		}
+		k.X = ed448.NewKeyFromSeed(private).Public().(ed448.PublicKey)
+		return k, nil
+	case X448:
+		if len(private) != x448.Size {
+			return Key{}, fmt.Errorf("%w: %d bytes", errKey, len(private))
+		}
+		var public x448.Key
+		x448.KeyGen(&public, (*x448.Key)(private))
+		k.X = public[:]
 		return k, nil
 	}
 	secret, err := groupOf(curve).NewPrivateKey(private)
@@ -45,6 +63,11 @@ func NewKey(curve int64, private []byte) (Key, error) {
 
 // GenerateKey makes a key for Diffie-Hellman.
 func GenerateKey(curve int64) (Key, error) {
+	if curve == X448 {
+		private := make([]byte, x448.Size)
+		_, _ = rand.Read(private) // never fails
+		return NewKey(curve, private)
+	}
 	secret, err := groupOf(curve).GenerateKey(rand.Reader)
 	if err != nil {
 		return Key{}, err
@@ -65,6 +88,13 @@ func groupOf(curve int64) ecdh.Curve {
 // agree gives the shared secret with a public key that has only an x-coordinate (RFC
 // 9528, Appendix B).
 func (k Key) agree(x []byte) ([]byte, error) {
+	if k.Curve == X448 {
+		var z x448.Key
+		if len(x) != x448.Size || !x448.Shared(&z, (*x448.Key)(k.Private), (*x448.Key)(x)) {
+			return nil, fmt.Errorf("%w: X448", errKey)
+		}
+		return z[:], nil
+	}
 	public := x
 	if k.Curve != X25519 {
 		y, err := lift(k.Curve, x)
@@ -107,8 +137,11 @@ func nistOf(curve int64) elliptic.Curve {
 
 // Sign makes a signature as COSE has it: r | s for ECDSA.
 func (k Key) Sign(msg []byte) ([]byte, error) {
-	if k.Curve == Ed25519 {
+	switch k.Curve {
+	case Ed25519:
 		return ed25519.Sign(ed25519.NewKeyFromSeed(k.Private), msg), nil
+	case Ed448:
+		return ed448.Sign(ed448.NewKeyFromSeed(k.Private), msg, ""), nil
 	}
 	private, err := ecdsa.ParseRawPrivateKey(nistOf(k.Curve), k.Private)
 	if err != nil {
@@ -127,8 +160,11 @@ func (k Key) Sign(msg []byte) ([]byte, error) {
 
 // verify checks a signature.
 func (k Key) verify(msg, sig []byte) bool {
-	if k.Curve == Ed25519 {
+	switch k.Curve {
+	case Ed25519:
 		return ed25519.Verify(k.X, msg, sig)
+	case Ed448:
+		return ed448.Verify(k.X, msg, sig, "")
 	}
 	public, err := ecdsa.ParseUncompressedPublicKey(nistOf(k.Curve), append(append([]byte{4}, k.X...), k.Y...))
 	if n := len(k.X); err == nil && len(sig) == 2*n {

@@ -1,9 +1,6 @@
 package edhocrunner
 
-import (
-	"crypto/hkdf"
-	"fmt"
-)
+import "fmt"
 
 // The info_label values (RFC 9528, Figure 6 and Appendix H).
 var infoLabels = map[string]int64{
@@ -33,9 +30,9 @@ func (p *Peer) sequence(name string, items ...[]byte) []byte {
 	return p.value(name, Sequence(items...))
 }
 
-// extract is EDHOC_Extract (RFC 9528, Section 4.1.1).
+// extract derives a pseudorandom key.
 func (p *Peer) extract(name string, salt, ikm []byte) []byte {
-	prk, err := hkdf.Extract(p.suite.Hash, ikm, salt)
+	prk, err := p.suite.extract(salt, ikm)
 	p.fail(err)
 	return p.value(name, prk)
 }
@@ -54,14 +51,14 @@ func (p *Peer) kdf(name string, prk, context []byte, n int) []byte {
 
 func (p *Peer) expand(name string, prk []byte, label int64, context []byte, n int) []byte {
 	info := p.sequence(name, Int(label), Bytes(context), Int(int64(n)))
-	okm, err := hkdf.Expand(p.suite.Hash, prk, string(info), n)
+	okm, err := p.suite.expand(prk, info, n)
 	p.fail(err)
 	return okm
 }
 
 // keystream2 is KEYSTREAM_2, in parts if PLAINTEXT_2 is long (RFC 9528, Appendix G).
 func (p *Peer) keystream2(n int) []byte {
-	most := 255 * p.suite.hashSize()
+	most := p.suite.maxExpand()
 	if n <= most {
 		return p.kdf("KEYSTREAM_2", p.Values["PRK_2e"], p.Values["TH_2"], n)
 	}
