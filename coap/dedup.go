@@ -51,7 +51,7 @@ func newDedup(maxBytes int) *dedup {
 		seed:    maphash.MakeSeed(),
 		con:     entryQueue{max: entries(maxBytes * 3 / 8)},
 		non:     entryQueue{max: entries(maxBytes / 8), bit: nonBit},
-		answers: answerRing{max: uint64(max(4096, maxBytes/2))},
+		answers: answerRing{max: max(2, maxBytes/2/answerChunk)},
 	}
 }
 
@@ -118,10 +118,10 @@ func (d *dedup) answer(p place, b []byte) {
 	if p.at&nonBit != 0 {
 		q = &d.non
 	}
-	if q.n == 0 {
-		return
+	if (p.at-q.head)&numberMask >= q.n {
+		return // forgotten meanwhile
 	}
-	if e := q.at(p.at); e.key == p.key { // else it was forgotten meanwhile
+	if e := q.at(p.at); e.key == p.key {
 		e.answer, e.size = d.answers.put(b), uint16(len(b))
 	}
 }
@@ -170,14 +170,10 @@ func (d *dedup) expireQueue(q *entryQueue, now time.Duration) {
 // forget drops the oldest entry of a queue.
 func (d *dedup) forget(q *entryQueue) {
 	d.index.remove(q.at(q.head).key, q.head|q.bit)
-	q.head = (q.head + 1) & numberMask
-	q.n--
-	if q.n == 0 && len(q.ring) > 4096 {
-		q.ring = nil // give the memory of a flood back
-		if d.con.n == 0 && d.non.n == 0 {
-			d.index = entryIndex{}
-			d.answers = answerRing{max: d.answers.max}
-		}
+	q.pop()
+	if d.con.n == 0 && d.non.n == 0 && d.index.large() { // give the memory of a flood back
+		d.index = entryIndex{}
+		d.answers = answerRing{max: d.answers.max}
 	}
 }
 
@@ -196,70 +192,3 @@ const (
 	usedBit    = 1 << 30 // tells a slot of the index that is used from an empty one
 	numberMask = usedBit - 1
 )
-
-// An entryQueue is a queue in a ring that doubles up to max entries. An entry
-// is known by its number modulo 2^30; the ring's length is a power of two, so
-// that numbers stay when the ring grows.
-type entryQueue struct {
-	ring    []entry
-	head, n uint32 // the number of the oldest entry, and how many there are
-	max     uint32
-	bit     uint32
-}
-
-func (q *entryQueue) at(number uint32) *entry {
-	return &q.ring[number&uint32(len(q.ring)-1)]
-}
-
-// push appends an entry and returns its number.
-func (q *entryQueue) push(e entry) uint32 {
-	if int(q.n) == len(q.ring) {
-		grown := entryQueue{ring: make([]entry, max(64, 2*len(q.ring)))}
-		for i := range q.n {
-			*grown.at(q.head + i) = *q.at(q.head + i)
-		}
-		q.ring = grown.ring
-	}
-	number := (q.head + q.n) & numberMask
-	*q.at(number) = e
-	q.n++
-	return number
-}
-
-// An answerRing holds the last max bytes of answers. A position counts all
-// bytes ever put, from 1, so that one whose bytes are gone is recognized.
-type answerRing struct {
-	ring []byte
-	next uint64 // position of the next byte, less 1
-	from int    // where in the ring that is
-	max  uint64
-}
-
-// put stores b and returns its position.
-func (a *answerRing) put(b []byte) uint64 {
-	if uint64(len(b)) > a.max {
-		return 0
-	}
-	for a.next+uint64(len(b)) > uint64(len(a.ring)) && uint64(len(a.ring)) < a.max {
-		grown := make([]byte, min(a.max, uint64(max(1024, 2*len(a.ring)))))
-		copy(grown, a.ring) // until it is full nothing has wrapped
-		a.ring, a.from = grown, int(a.next)
-	}
-	n := copy(a.ring[a.from:], b)
-	if a.from += n; a.from == len(a.ring) {
-		a.from = copy(a.ring, b[n:])
-	}
-	a.next += uint64(len(b))
-	return a.next - uint64(len(b)) + 1
-}
-
-// appendTo appends the n bytes at a position, or nothing if they are gone.
-func (a *answerRing) appendTo(dst []byte, position uint64, n int) []byte {
-	if position == 0 || position-1+uint64(len(a.ring)) < a.next {
-		return dst
-	}
-	from := int((position - 1) % uint64(len(a.ring)))
-	first := min(n, len(a.ring)-from)
-	dst = append(dst, a.ring[from:from+first]...)
-	return append(dst, a.ring[:n-first]...)
-}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // TestDedupModel compares dedup with a map that never forgets early.
@@ -68,7 +69,7 @@ func TestDedupBounded(t *testing.T) {
 		}
 		d.answer(noted, reply)
 	}
-	if n := len(d.con.ring)*32 + len(d.non.ring)*32 + len(d.answers.ring) + 8*len(d.index.slots); n > bound+8192 {
+	if n := memoryOf(d); n > bound+8192 {
 		t.Errorf("got %d bytes, want at most %d", n, bound)
 	}
 	if d.index.n != int(d.con.n+d.non.n) {
@@ -82,9 +83,23 @@ func TestDedupBounded(t *testing.T) {
 	if _, _, dup := d.receive(key(0), true, 2*time.Hour, time.Hour, nil); dup {
 		t.Error("an evicted entry is known")
 	}
-	if d.con.n != 0 || len(d.con.ring) != 0 {
-		t.Errorf("memory not given back: %d entries, ring of %d", d.con.n, len(d.con.ring))
+	if n := memoryOf(d); d.con.n != 0 || n > 64<<10 {
+		t.Errorf("memory not given back: %d entries, %d bytes", d.con.n, n)
 	}
+}
+
+// memoryOf is the memory of a dedup.
+func memoryOf(d *dedup) int {
+	n := len(d.answers.chunks)*answerChunk + 8*len(d.index.slots)
+	for _, q := range []*entryQueue{&d.con, &d.non} {
+		for _, c := range append(q.chunks, q.spare) {
+			n += 8
+			if c != nil {
+				n += int(unsafe.Sizeof(*c))
+			}
+		}
+	}
+	return n
 }
 
 func TestDedupAllocates(t *testing.T) {

@@ -48,6 +48,9 @@ func (d *dedup) insert(key uint64, at uint32) {
 	x.n++
 }
 
+// large reports whether the index is larger than it needs to be without a flood.
+func (x *entryIndex) large() bool { return len(x.slots) > 8192 }
+
 // remove takes an entry out, unless its key belongs to another by now.
 func (x *entryIndex) remove(key uint64, at uint32) {
 	mask := uint64(len(x.slots) - 1)
