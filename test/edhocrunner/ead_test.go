@@ -112,6 +112,19 @@ func TestTolerated(t *testing.T) {
 		misbehaviour{name: "ECDSA signature with the other s", as: responder, in: sign2, bug: value("Signature_or_MAC_2", otherS)},
 		misbehaviour{name: "ECDSA signature with the other s", in: sign2, bug: value("Signature_or_MAC_3", otherS)},
 	)
+	for _, as := range []role{initiator, responder} {
+		message := map[role]string{initiator: "message_3", responder: "message_2"}[as]
+		named := func(name string, in *setting, id func(p *Peer) []byte) {
+			all = append(all, misbehaviour{name: name, as: as, in: in, bug: before(message, func(p *Peer) { p.Own.ID = id(p) })})
+		}
+		kid := map[role][]byte{initiator: {0x2b}, responder: []byte("r")}[as]
+		named("labels of ID_CRED that are not sorted", value2, func(p *Peer) []byte { return Map(Int(14), p.Own.CRED, Int(4), Bytes(kid)) })
+		named("unknown parameter beside the kid", nil, func(*Peer) []byte { return Map(Int(4), Bytes(kid), Int(99), Array(Int(1))) })
+		named("parameter with a text label beside the kid", nil, func(*Peer) []byte { return Map(Text("more"), []byte{0xf6}, Int(4), Bytes(kid)) })
+		all = append(all, misbehaviour{name: "another credential with the same kid, tried first", as: as, trust: func(t testing.TB, in setting, id edhoc.IDCred) []*edhoc.Credential {
+			return append([]*edhoc.Credential{stranger(t, in, as).credential(t)}, in.trusted(t, id)...)
+		}})
+	}
 	for _, m := range all {
 		t.Run(fmt.Sprintf("responder %t/%s", bool(m.as), m.name), func(t *testing.T) {
 			p, o := m.play(t)

@@ -78,6 +78,13 @@ func stranger(t testing.TB, in setting, as role) Identity {
 	return id
 }
 
+// lowOrderIdentity has a static key on X25519 with which all shared secrets are zero.
+func lowOrderIdentity(good Identity) Identity {
+	good.Key.X = make([]byte, 32)
+	good.ID, good.CRED = Map(Int(4), Bytes([]byte("low"))), CCS(good.Key, "low", []byte("low"))
+	return good
+}
+
 // identities are the faults of who a peer is.
 func (s side) identities(t *testing.T) []misbehaviour {
 	unverified := refused("Verify", s.verify)
@@ -115,6 +122,16 @@ func (s side) identities(t *testing.T) []misbehaviour {
 			own := in.identity(t, s.as == responder)
 			return []*edhoc.Credential{Identity{CRED: CCS(own.Key, "mirror", []byte("m"))}.credential(t)}
 		}, want: reflected},
+		misbehaviour{name: "trusted static key of low order", as: s.as, in: static0, bug: before("message_"+s.n, func(p *Peer) {
+			p.Own = lowOrderIdentity(p.Own)
+			p.Bugs.Value(map[string]string{"2": "G_RX", "3": "G_IY"}[s.n], zeros)
+		}), trust: func(t testing.TB, in setting, id edhoc.IDCred) []*edhoc.Credential {
+			low := lowOrderIdentity(in.identity(t, s.as == initiator)).credential(t)
+			if !low.Matches(id) {
+				return in.trusted(t, id)
+			}
+			return []*edhoc.Credential{low}
+		}, want: unverified},
 		misbehaviour{name: "credential that fits another use of the key", as: s.as, bug: value("Signature_or_MAC_"+s.n, zeros), trust: func(t testing.TB, in setting, id edhoc.IDCred) []*edhoc.Credential {
 			return []*edhoc.Credential{setting{method: 0, suite: 0}.identity(t, s.as == initiator).credential(t)}
 		}, want: unverified},
