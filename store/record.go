@@ -28,6 +28,7 @@ type clientRecord struct {
 	Keys      [][]byte `cbor:"6,keyasint,omitempty"` // COSE_Keys
 
 	Credentials [][]byte `cbor:"7,keyasint,omitempty"` // CBOR items
+	CertSubject string   `cbor:"8,keyasint,omitempty"`
 }
 
 // checkName refuses a name that is none, or that could be taken for the subject of
@@ -48,7 +49,7 @@ func encodeClient(c as.Client) ([]byte, error) {
 	}
 	r := clientRecord{
 		Suspended: c.Suspended, Groups: c.Groups, Profiles: integers(c.Profiles), Audience: c.Audience, Scope: c.Scope.Append(nil),
-		Credentials: c.Credentials,
+		Credentials: c.Credentials, CertSubject: c.CertSubject,
 	}
 	for _, k := range c.Keys {
 		r.Keys = append(r.Keys, k.Append(nil))
@@ -67,7 +68,7 @@ func decodeClient(name string, b []byte) (as.Client, error) {
 	}
 	c := as.Client{
 		Name: name, Suspended: r.Suspended, Groups: r.Groups, Profiles: converted[ace.Profile](r.Profiles), Audience: r.Audience,
-		Credentials: r.Credentials,
+		Credentials: r.Credentials, CertSubject: r.CertSubject,
 	}
 	var err error
 	if c.Scope, err = parseScope(r.Scope); err != nil {
@@ -102,6 +103,7 @@ type serverRecord struct {
 
 	Introspection uint8    `cbor:"15,keyasint,omitempty"`
 	Credentials   [][]byte `cbor:"16,keyasint,omitempty"` // CBOR items
+	CertSubject   string   `cbor:"17,keyasint,omitempty"`
 }
 
 type claimRecord struct {
@@ -131,7 +133,7 @@ func encodeServer(s ResourceServer) ([]byte, error) {
 		Profiles: integers(s.Profiles), Curves: integers(s.Curves), Lifetime: int64(s.Lifetime),
 		ExpiresIn: s.ExpiresIn, ContextID: s.ContextID, AEAD: int64(s.AEAD), HKDF: int64(s.HKDF),
 		Scopes: uint8(s.Scopes), MaxScope: s.MaxScope, MaxToken: s.MaxToken, Claims: claimRecord(s.Claims), Audiences: s.Audiences,
-		Introspection: uint8(s.Introspection), Credentials: s.Credentials,
+		Introspection: uint8(s.Introspection), Credentials: s.Credentials, CertSubject: s.CertSubject,
 	}
 	if s.Key != nil {
 		r.Key = s.Key.Append(nil)
@@ -158,7 +160,7 @@ func decodeServer(name string, b []byte) (ResourceServer, error) {
 		Lifetime: time.Duration(r.Lifetime), ExpiresIn: r.ExpiresIn, ContextID: r.ContextID,
 		AEAD: cose.Algorithm(r.AEAD), HKDF: cose.Algorithm(r.HKDF),
 		Scopes: as.ScopeForm(r.Scopes), MaxScope: r.MaxScope, MaxToken: r.MaxToken, Claims: as.ClaimSet(r.Claims),
-		Introspection: as.Introspection(r.Introspection), Credentials: r.Credentials,
+		Introspection: as.Introspection(r.Introspection), Credentials: r.Credentials, CertSubject: r.CertSubject,
 	}
 	var err error
 	if len(r.Key) > 0 {

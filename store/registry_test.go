@@ -37,7 +37,7 @@ func fullClient(t *testing.T) as.Client {
 	return as.Client{
 		Name: "pump", Suspended: true, Groups: []string{"north", "süd"}, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE, -70000},
 		Audience: "valve", Scope: ace.TextScope("open", "close"), Keys: []*ace.Key{publicKey(t, "1"), publicKey(t, "2")},
-		Credentials: [][]byte{{0x81, 1}, {0x40}},
+		Credentials: [][]byte{{0x81, 1}, {0x40}}, CertSubject: "CN=pump,O=Example",
 	}
 }
 
@@ -48,7 +48,7 @@ func fullServer(t *testing.T) ResourceServer {
 			Lifetime: 90 * time.Minute, ExpiresIn: true, ContextID: true, AEAD: cose.AES_CCM_16_64_128, HKDF: cose.HMAC256_256,
 			Scopes: as.AIFScope, MaxScope: 64, MaxToken: 256,
 			Claims:        as.ClaimSet{NoIssuer: true, NoAudience: true, NoIssuedAt: true, NoCTI: true, Subject: true, Profile: true},
-			Introspection: as.WithClaims, Credentials: [][]byte{{0x80}, {0x41, 1}},
+			Introspection: as.WithClaims, Credentials: [][]byte{{0x80}, {0x41, 1}}, CertSubject: "CN=valve",
 		},
 		Token: ace.TokenKeyConfig{
 			Issuer: "as", ID: []byte("kid"), Algorithm: cose.AES_CCM_16_64_128, Secret: secret.Bytes(topSecret),

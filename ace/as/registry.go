@@ -39,6 +39,7 @@ type Client struct {
 	Keys      []*ace.Key    // public keys of which the channel proves possession
 
 	Credentials [][]byte // what it proves possession of them with in EDHOC: CRED_x (RFC 9528, Section 3.5.2)
+	CertSubject string   // of the certificates that it may use instead, as RFC 2253 writes it
 }
 
 // A ResourceServer is what the AS knows of an RS, with its peculiarities. The
@@ -63,6 +64,7 @@ type ResourceServer struct {
 
 	Introspection Introspection // what it learns at the introspection endpoint
 	Credentials   [][]byte      // what it authenticates with in EDHOC: CRED_x (RFC 9528, Section 3.5.2)
+	CertSubject   string        // of the certificates that it may use instead, as RFC 2253 writes it
 }
 
 // A ScopeForm says which scopes an RS understands.

@@ -95,7 +95,7 @@ func (c *clientList) Run(ctx context.Context, s cli.Streams) error {
 	}
 	items, rows := []clientItem{}, [][]string{}
 	for _, x := range clients {
-		hasKey := len(x.Keys) > 0 || len(x.Credentials) > 0
+		hasKey := len(x.Keys) > 0 || len(x.Credentials) > 0 || x.CertSubject != ""
 		items = append(items, clientItem{x.Name, x.Audience, x.Groups, x.Suspended, hasKey})
 		rows = append(rows, []string{x.Name, x.Audience, strings.Join(x.Groups, ","), fmt.Sprint(x.Suspended), fmt.Sprint(hasKey)})
 	}

@@ -23,6 +23,9 @@ type config struct {
 	EDHOCKey string            `toml:"edhoc_key"` // file of the EDHOC key, beside this one; none: no EDHOC
 	// EDHOCKeys, in place of EDHOCKey, are the files of several.
 	EDHOCKeys []string `toml:"edhoc_keys,omitempty"`
+	// EDHOCRoots are files, beside this one, of the authorities whose certificates devices
+	// may use in EDHOC, X.509 in PEM.
+	EDHOCRoots []string `toml:"edhoc_roots,omitempty"`
 
 	Log    logConfig    `toml:"log"`
 	Limits limitsConfig `toml:"limits"`

@@ -59,7 +59,7 @@ func credentialsOf(r as.ResourceServer) ([]*edhoc.Credential, error) {
 		all = append(all, c)
 	}
 	if len(all) == 0 {
-		return nil, cli.Usage(fmt.Errorf("resource server %q has no key for EDHOC; register it with --edhoc or --public-key", r.Name))
+		return nil, cli.Usage(fmt.Errorf("resource server %q has no key for EDHOC that is known here; register it with --edhoc or --public-key", r.Name))
 	}
 	return all, nil
 }

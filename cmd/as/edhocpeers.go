@@ -46,7 +46,12 @@ func (p *edhocPeers) Peers(ctx context.Context) ([]edhocservice.Peer, error) {
 		}
 		peers = append(peers, edhocservice.Peer{Name: shown(subject), Credential: c, Rights: subject})
 	})
-	return peers, err
+	if err != nil {
+		return nil, err
+	}
+	return peers, eachCertSubject(ctx, p.registry, func(subject, certified string) {
+		peers = append(peers, edhocservice.Peer{Name: shown(subject), CertificateSubject: certified, Rights: subject})
+	})
 }
 
 // associate makes the association of a session one of its peer, whose kind is in the
@@ -89,6 +94,30 @@ func eachCredential(ctx context.Context, r registeredKeys, f func(subject string
 		for _, cred := range s.Credentials {
 			parsed, err := credentials.ParseCredential(cred, edhocCurves...)
 			f(as.ResourceServerSubject(s.Name), parsed, err)
+		}
+	}
+	return nil
+}
+
+// eachCertSubject calls f with the subjects of certificates of all clients and resource
+// servers that are registered with one.
+func eachCertSubject(ctx context.Context, r registeredKeys, f func(subject, certified string)) error {
+	clients, err := r.ListClients(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		if c.CertSubject != "" {
+			f(c.Name, c.CertSubject)
+		}
+	}
+	servers, err := r.ListResourceServers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range servers {
+		if s.CertSubject != "" {
+			f(as.ResourceServerSubject(s.Name), s.CertSubject)
 		}
 	}
 	return nil

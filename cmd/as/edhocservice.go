@@ -1,11 +1,15 @@
 package main
 
 import (
+	"crypto/x509"
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/cmd/internal/credentials"
 	"github.com/ostiary/ostiary/cmd/internal/edhocservice"
+	"github.com/ostiary/ostiary/cmd/internal/settings"
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/edhoc/edhoccoap"
 	"github.com/ostiary/ostiary/oscore"
@@ -20,10 +24,15 @@ func newEDHOCService(a *authority, keys []serverKey) (*edhocservice.Service, err
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
+	roots, err := readRoots(a.path, a.cfg)
+	if err != nil {
+		return nil, cli.Usage(err)
+	}
 	return edhocservice.New(edhocservice.Config{
 		Identities: identities,
 		Profile:    edhocProfile(types),
 		Trusted:    &edhocPeers{registry: a.store, log: a.log},
+		Roots:      roots,
 		IDs:        a.ids,
 		Contexts:   &a.contexts,
 		Associate:  associate,
@@ -36,6 +45,24 @@ func newEDHOCService(a *authority, keys []serverKey) (*edhocservice.Service, err
 		Now: func() time.Time { return a.now() },
 		Log: a.log,
 	})
+}
+
+// readRoots reads the certificates of the authorities; nil is none.
+func readRoots(path string, cfg config) (*x509.CertPool, error) {
+	if len(cfg.EDHOCRoots) == 0 {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	for _, file := range cfg.EDHOCRoots {
+		text, err := os.ReadFile(settings.Beside(path, file))
+		if err != nil {
+			return nil, fmt.Errorf("edhoc_roots: %w", err)
+		}
+		if !pool.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("edhoc_roots: %s holds no certificate in PEM", file)
+		}
+	}
+	return pool, nil
 }
 
 // edhocProfile is what a server with keys of these types supports. A certificate may be

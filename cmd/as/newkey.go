@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/ostiary/ostiary/ace"
@@ -16,20 +17,21 @@ import (
 type keyFlags struct {
 	EDHOC     bool   `help:"Give it a key pair for EDHOC (RFC 9528). The server keeps the public key only." name:"edhoc" xor:"key"`
 	PublicKey string `help:"Register the public key that it has already: a CWT Claims Set or COSE_Key, in CBOR or hexadecimal, a PUBLIC KEY in PEM, or a certificate." type:"existingfile" placeholder:"FILE" xor:"key"`
+	Certified string `help:"It sends along a certificate of this subject, in the form of RFC 2253 such as CN=pump, from an authority in edhoc_roots." placeholder:"SUBJECT" xor:"key"`
 	KeyType   string `help:"Type of its key: p256 or x25519 for static Diffie-Hellman, p256-sign or ed25519 for signatures. Default: that of the server's key, or of the FILE." enum:",p256,x25519,p256-sign,ed25519" default:"" placeholder:"TYPE"`
 	KID       string `help:"Key identifier, in hexadecimal, for a public key without one; its credential is then a Claims Set with it and with NAME." name:"kid" placeholder:"HEX"`
 }
 
 // key reads what the flags name, for the device called name.
 func (f *keyFlags) key(name string) (newKey, error) {
-	n := newKey{fresh: f.EDHOC, kind: credentials.KeyType(f.KeyType)}
+	n := newKey{fresh: f.EDHOC, certified: f.Certified, kind: credentials.KeyType(f.KeyType)}
 	switch {
 	case f.PublicKey != "":
 		return n, cli.Usage(f.read(&n, name))
 	case f.KID != "":
 		return n, cli.Usage(fmt.Errorf("--kid is for a key that --public-key names"))
-	case !f.EDHOC && f.KeyType != "":
-		return n, cli.Usage(fmt.Errorf("--key-type is for a key: want --edhoc or --public-key with it"))
+	case !n.wanted() && f.KeyType != "":
+		return n, cli.Usage(fmt.Errorf("--key-type is for a key: want --edhoc, --public-key or --certified with it"))
 	}
 	return n, nil
 }
@@ -63,16 +65,17 @@ func (f *keyFlags) read(n *newKey, name string) error {
 
 // A newKey is the key for EDHOC to register a device with.
 type newKey struct {
-	fresh  bool                // a pair is to be made
-	public *edhoc.Credential   // that the device has already
-	kind   credentials.KeyType // "": that of the server's key
+	fresh     bool                // a pair is to be made
+	public    *edhoc.Credential   // that the device has already
+	certified string              // subject of the certificate that it has
+	kind      credentials.KeyType // "": that of the server's key
 }
 
-func (n newKey) wanted() bool { return n.fresh || n.public != nil }
+func (n newKey) wanted() bool { return n.fresh || n.public != nil || n.certified != "" }
 
 // prepare gives what the device called name needs for EDHOC with the server whose keys
 // are given, with a private key if it is to get one.
-func (n newKey) prepare(ctx context.Context, s *store.Store, name string, keys []serverKey) (*credentials.EDHOC, error) {
+func (n newKey) prepare(ctx context.Context, s *store.Store, cfg config, name string, keys []serverKey) (*credentials.EDHOC, error) {
 	if len(keys) == 0 {
 		return nil, cli.Usage(errNoEDHOC)
 	}
@@ -80,6 +83,16 @@ func (n newKey) prepare(ctx context.Context, s *store.Store, name string, keys [
 		n.kind = keys[0].Type
 	}
 	var device *credentials.EDHOC
+	if n.certified != "" {
+		if len(cfg.EDHOCRoots) == 0 {
+			return nil, cli.Usage(errors.New("--certified: the configuration names no authority in edhoc_roots"))
+		}
+		if err := n.unused(ctx, s, "", nil); err != nil {
+			return nil, err
+		}
+		device = &credentials.EDHOC{Type: n.kind}
+		return device, addServer(device, keys)
+	}
 	if n.public == nil {
 		kid, err := freeKID(ctx, s)
 		if err != nil {
@@ -106,6 +119,9 @@ func (n newKey) prepare(ctx context.Context, s *store.Store, name string, keys [
 // unused refuses a public key that another subject is registered with, or that is the
 // server's: nobody could say who is there.
 func (n newKey) unused(ctx context.Context, s *store.Store, subject string, keys []serverKey) error {
+	if n.certified != "" {
+		return n.unusedSubject(ctx, s, subject)
+	}
 	for _, k := range keys {
 		if own, err := edhoc.ParseCCS(k.Credential); err == nil && own.PublicKey().Equal(n.public.PublicKey()) {
 			return cli.Usage(fmt.Errorf("this is the key of the server in %s", k.file))
@@ -123,10 +139,24 @@ func (n newKey) unused(ctx context.Context, s *store.Store, subject string, keys
 	return err
 }
 
+// unusedSubject is unused for the subject of a certificate.
+func (n newKey) unusedSubject(ctx context.Context, s *store.Store, subject string) error {
+	holder, found := "", false
+	err := eachCertSubject(ctx, s, func(other, certified string) {
+		if other != subject && certified == n.certified {
+			holder, found = other, true
+		}
+	})
+	if err == nil && found {
+		err = cli.Usage(fmt.Errorf("certificates of %q are registered already, for %q", n.certified, shown(holder)))
+	}
+	return err
+}
+
 // alone looks again after the registration: another process may have registered the
 // same key at the same time. One of the two, or both, sees it.
 func (n newKey) alone(ctx context.Context, s *store.Store, subject string) error {
-	if n.public == nil {
+	if n.public == nil && n.certified == "" {
 		return nil
 	}
 	return n.unused(ctx, s, subject, nil)
@@ -142,6 +172,15 @@ func freeKID(ctx context.Context, s *store.Store) ([]byte, error) {
 		}
 	})
 	return credentials.FreeKID(taken), err
+}
+
+// credentialsIn are those that a device is registered with: none, if it has a
+// certificate that it sends along.
+func credentialsIn(e *credentials.EDHOC) [][]byte {
+	if len(e.Credential) == 0 {
+		return nil
+	}
+	return [][]byte{e.Credential}
 }
 
 // registeredKey is the public key of a device as tokens are bound to it; nil if it has

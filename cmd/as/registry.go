@@ -64,10 +64,10 @@ func addResourceServer(ctx context.Context, s *store.Store, cfg config, keys []s
 		file.TokenKey = credentials.TokenKey{} // it stays here
 	}
 	if n.key.wanted() {
-		if file.EDHOC, err = n.key.prepare(ctx, s, n.name, keys); err != nil {
+		if file.EDHOC, err = n.key.prepare(ctx, s, cfg, n.name, keys); err != nil {
 			return nil, err
 		}
-		server.Credentials = [][]byte{file.EDHOC.Credential}
+		server.Credentials, server.CertSubject = credentialsIn(file.EDHOC), n.key.certified
 		server.Key = registeredKey(file.EDHOC)
 	}
 	admin := s.Admin(actor())
@@ -97,13 +97,13 @@ type newClient struct {
 // addEDHOCClient registers a client with a public key, and returns what it needs to
 // know. keys are those of the server.
 func addEDHOCClient(ctx context.Context, s *store.Store, cfg config, keys []serverKey, n newClient, key newKey) (*credentials.Client, error) {
-	pair, err := key.prepare(ctx, s, n.name, keys)
+	pair, err := key.prepare(ctx, s, cfg, n.name, keys)
 	if err != nil {
 		return nil, err
 	}
 	client := as.Client{
 		Name: n.name, Audience: n.audience, Groups: n.groups, Profiles: []ace.Profile{ace.ProfileCoAPOSCORE},
-		Credentials: [][]byte{pair.Credential},
+		Credentials: credentialsIn(pair), CertSubject: key.certified,
 	}
 	if k := registeredKey(pair); k != nil {
 		client.Keys = []*ace.Key{k}

@@ -44,7 +44,7 @@ func (c *rsAdd) level(key newKey) (as.Introspection, error) {
 	case !c.Introspection:
 		return as.NoIntrospection, nil
 	case !key.wanted():
-		return 0, cli.Usage(errors.New("--introspection needs a channel with the server: want --edhoc or --public-key with it"))
+		return 0, cli.Usage(errors.New("--introspection needs a channel with the server: want --edhoc, --public-key or --certified with it"))
 	case c.ActiveOnly:
 		return as.ActiveOnly, nil
 	}
@@ -156,7 +156,7 @@ func (c *rsList) Run(ctx context.Context, s cli.Streams) error {
 			lifetime = x.Lifetime.String()
 		}
 		algorithm := x.Token.Algorithm.String()
-		hasKey, level := len(x.Credentials) > 0, levelNames[x.Introspection]
+		hasKey, level := len(x.Credentials) > 0 || x.CertSubject != "", levelNames[x.Introspection]
 		items = append(items, rsItem{x.Name, x.Audiences, algorithm, lifetime, x.ExpiresIn, hasKey, level})
 		rows = append(rows, []string{x.Name, strings.Join(x.Audiences, ","), algorithm, lifetime, fmt.Sprint(x.ExpiresIn), fmt.Sprint(hasKey), level})
 	}

@@ -5,6 +5,7 @@ package edhocservice
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"time"
@@ -31,6 +32,10 @@ type Peer struct {
 	Name string
 	// Credential is what the peer proves to be its own. No two peers have one.
 	Credential *edhoc.Credential
+	// CertificateSubject, in place of Credential, is the subject of its certificates, as
+	// RFC 2253 writes it: the peer proves to own one that Config.Roots vouch for, and
+	// sends it along with its chain. No two peers have one.
+	CertificateSubject string
 	// Rights is what the sessions of the peer may do, in the terms of who lists it.
 	// They end when it changes.
 	Rights string
@@ -66,6 +71,9 @@ type Config struct {
 	Identities []edhoc.Identity
 	Profile    edhoccoap.Profile
 	Trusted    Source
+	// Roots are the authorities whose certificates are taken from peers that are listed by
+	// their subject; nil is none.
+	Roots *x509.CertPool
 
 	// IDs is the allocator of the endpoint, Contexts its table.
 	IDs      *idalloc.Allocator

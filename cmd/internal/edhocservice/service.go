@@ -37,7 +37,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{cfg: cfg}
-	s.sessions = &sessions{trusted: cfg.Trusted, limits: cfg.Limits, now: cfg.Now, log: cfg.Log, end: s.end}
+	s.sessions = &sessions{trusted: cfg.Trusted, roots: cfg.Roots, limits: cfg.Limits, now: cfg.Now, log: cfg.Log, end: s.end}
 	responder, err := edhoc.NewResponder(edhoc.Config{
 		Methods: cfg.Profile.Methods, Suites: cfg.Profile.Suites, Identities: cfg.Identities,
 	})

@@ -2,6 +2,7 @@ package edhocservice
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"slices"
 	"sync"
@@ -15,6 +16,7 @@ import (
 // it is too old, and when there are too many. It is safe for concurrent use.
 type sessions struct {
 	trusted Source
+	roots   *x509.CertPool
 	limits  Limits
 	now     func() time.Time
 	log     *slog.Logger
@@ -27,7 +29,13 @@ type sessions struct {
 	revision string // of the Source that known is of
 	known    known
 	all      []*Session // the oldest first
+	// certified are the peers whose certificates were verified, by CRED_x, for as long as
+	// their handshakes take. It is bounded, and emptied when it is full.
+	certified map[string]Peer
 }
+
+// maxCertified bounds the handshakes at once of peers with a certificate.
+const maxCertified = 1024
 
 // find gives the trusted credentials that id may mean (edhoccoap.Config).
 func (c *sessions) find(ctx context.Context, id edhoc.IDCred, _ []edhoc.EADItem) ([]*edhoc.Credential, error) {
@@ -35,8 +43,37 @@ func (c *sessions) find(ctx context.Context, id edhoc.IDCred, _ []edhoc.EADItem)
 		return nil, err
 	}
 	c.mu.Lock()
+	found := c.known.find(id, c.now())
+	c.mu.Unlock()
+	if len(found) == 0 && id.X5Chain != nil {
+		found = c.certify(id.X5Chain)
+	}
+	return found, nil
+}
+
+// certify verifies a chain of certificates, and finds the peer that it belongs to.
+func (c *sessions) certify(chain [][]byte) []*edhoc.Credential {
+	if c.roots == nil {
+		return nil
+	}
+	credential, err := edhoc.VerifyX509(chain, x509.VerifyOptions{Roots: c.roots, CurrentTime: c.now()})
+	if err != nil {
+		c.log.Debug("certificate refused", "error", err)
+		return nil
+	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.known.find(id, c.now()), nil
+	p, ok := c.known.bySubject[credential.Subject()]
+	if !ok {
+		c.log.Debug("certificate of nobody who is registered", "subject", credential.Subject())
+		return nil
+	}
+	if len(c.certified) >= maxCertified || c.certified == nil {
+		c.certified = map[string]Peer{}
+	}
+	p.Credential = credential
+	c.certified[string(credential.CRED())] = p
+	return []*edhoc.Credential{credential}
 }
 
 // peer gives the peer with a credential.
@@ -44,6 +81,9 @@ func (c *sessions) peer(x *edhoc.Credential) (Peer, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, ok := c.known.byCRED[string(x.CRED())]
+	if !ok {
+		p, ok = c.certified[string(x.CRED())]
+	}
 	return p, ok
 }
 
@@ -139,9 +179,9 @@ func (c *sessions) endAll(sessions []*Session) {
 	}
 }
 
-// peers is the number of credentials that are trusted.
+// peers is the number of credentials, and of subjects of certificates, that are trusted.
 func (c *sessions) peers() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.known.byCRED)
+	return len(c.known.byCRED) + len(c.known.bySubject)
 }
