@@ -101,11 +101,11 @@ func (b *blockwise) ServeCOAP(w ResponseWriter, r *Request) {
 	v1, has1 := r.Options.Get(Block1)
 	v2, has2 := r.Options.Get(Block2)
 	if !has1 && !has2 {
-		b.serve(w, r, callInfo{szx2: b.szx})
+		b.serve(w, r, callInfo{szx2: r.room.size(b.szx)})
 		return
 	}
-	b1, ok1 := parseBlock(v1)
-	b2, ok2 := parseBlock(v2)
+	b1, ok1 := parseBlock(v1, r.room.takes)
+	b2, ok2 := parseBlock(v2, r.room.takes)
 	if !ok1 || !ok2 {
 		//spec:7959-2.2-2
 		//spec:7959-2.2-3
@@ -116,18 +116,18 @@ func (b *blockwise) ServeCOAP(w ResponseWriter, r *Request) {
 		b.serveBlock2(w, r, b2)
 		return
 	}
-	info := callInfo{szx2: b.szx, has2: has2}
+	info := callInfo{szx2: r.room.size(b.szx), has2: has2}
 	if has2 {
 		//spec:7959-2.4-3
 		//spec:7959-2.4-6
-		info.szx2 = min(b.szx, b2.SZX)
+		info.szx2 = min(r.room.largest(b.szx), b2.SZX)
 	}
 	if has1 {
 		if r = b.receive(w, r, b1); r == nil {
 			return
 		}
 		info.has1, info.block1 = true, b1
-		info.block1.SZX = min(b1.SZX, b.szx)
+		info.block1.SZX = min(b1.SZX, r.room.largest(b.szx))
 		info.lastBlock = sha256.Sum256(r.Payload[min(len(r.Payload), b1.Offset()):])
 	} else {
 		r = r.withoutBlocks()
@@ -161,7 +161,7 @@ func (r *Request) withoutBlocks() *Request {
 // the whole request when the block was the last, and otherwise answers and
 // returns nil.
 func (b *blockwise) receive(w ResponseWriter, r *Request, block Block) *Request {
-	if block.More && len(r.Payload) != block.Size() {
+	if block.More && !block.isWhole(r.Payload) {
 		//spec:7959-2.3-1
 		_ = w.Respond(r.NewResponse(BadRequest))
 		return nil
@@ -180,7 +180,7 @@ func (b *blockwise) receive(w ResponseWriter, r *Request, block Block) *Request 
 	switch code {
 	//spec:7959-2.3-4
 	case Continue:
-		resp.Options.SetBlock(Block1, Block{Num: block.Num, More: true, SZX: min(block.SZX, b.szx)})
+		resp.Options.SetBlock(Block1, Block{Num: block.Num, More: true, SZX: min(block.SZX, r.room.largest(b.szx))})
 	case RequestEntityTooLarge:
 		resp.Options.SetBlock(Block1, Block{Num: block.Num, SZX: block.SZX})
 		resp.Options.AddUint(Size1, uint32(b.cfg.MaxBody))
@@ -251,7 +251,9 @@ func (b *blockwise) serveBlock2(w ResponseWriter, r *Request, block Block) {
 	//spec:7959-2.3-3
 	//spec:7959-2.4-1
 	//spec:7959-2.4-2
-	block.SZX, block.Num = clampBlock(block, b.szx)
+	if largest := r.room.largest(b.szx); block.SZX > largest {
+		block = blockAt(block.Offset(), largest)
+	}
 	now := b.cfg.Now()
 	b.mu.Lock()
 	b.expire(now)
@@ -275,7 +277,7 @@ func (b *blockwise) serveBlock2(w ResponseWriter, r *Request, block Block) {
 	}
 	resp := r.NewResponse(t.code)
 	resp.Options = append(resp.Options, t.options...)
-	respondSlice(w, resp, t.body, block.Num, block.SZX)
+	respondSlice(w, resp, t.body, block, r.room.span(resp.Options, block.SZX))
 }
 
 // continues reports whether r may ask for more of t: it has no payload, or
@@ -288,23 +290,15 @@ func (t *transfer) continues(r *Request) bool {
 	return h == t.lastBlock || h == t.wholeInput
 }
 
-// clampBlock expresses a block in blocks of at most the size we send.
-func clampBlock(block Block, szx uint8) (uint8, uint32) {
-	if block.SZX <= szx {
-		return block.SZX, block.Num
-	}
-	return szx, block.Num << (block.SZX - szx)
-}
-
-// respondSlice sends one block of a body. resp has the code and the options.
-func respondSlice(w ResponseWriter, resp *Response, body []byte, num uint32, szx uint8) {
-	block := Block{Num: num, SZX: szx}
+// respondSlice sends one block of a body, or as many as are in span. resp has the
+// code and the options.
+func respondSlice(w ResponseWriter, resp *Response, body []byte, block Block, span int) {
 	from := block.Offset()
 	if from >= len(body) {
 		_ = w.Respond(&Response{Code: BadRequest})
 		return
 	}
-	to := min(len(body), from+block.Size())
+	to := min(len(body), from+span)
 	block.More = to < len(body)
 	resp.Options.SetBlock(Block2, block)
 	resp.Payload = body[from:to]

@@ -28,7 +28,10 @@ var ErrBlockwise = errors.New("coap: block-wise transfer failed")
 // Of cfg, only BlockSize and MaxBody matter.
 func BlockwiseClient(next Doer, cfg BlockwiseConfig) Doer {
 	cfg = cfg.withDefaults()
-	c := &blockwiseClient{next: next, cfg: cfg, szx: szxFor(cfg.BlockSize)}
+	c := &blockwiseClient{next: next, cfg: cfg, szx: szxFor(cfg.BlockSize), room: func() room { return room{} }}
+	if r, ok := next.(roomer); ok {
+		c.room = r.room
+	}
 	var seed [4]byte
 	_, _ = rand.Read(seed[:]) // never fails
 	c.tag.Store(uint64(binary.BigEndian.Uint32(seed[:])))
@@ -52,6 +55,7 @@ type blockwiseClient struct {
 	next Doer
 	cfg  BlockwiseConfig
 	szx  uint8
+	room func() room
 	tag  atomic.Uint64 // Request-Tag of the last operation
 }
 
@@ -76,19 +80,21 @@ func (c *blockwiseClient) send(ctx context.Context, op *Request) (*Response, err
 	if c.szx == 6 && op.Options.Has(OSCORE) {
 		limit += oscoreOverhead
 	}
+	space := c.room()
+	limit = max(limit, space.payload(op.Options, c.szx))
 	if len(op.Payload) <= limit {
 		resp, err := c.next.Do(ctx, op)
 		if err != nil || resp.Code != RequestEntityTooLarge || len(op.Payload) <= 16 {
 			return resp, err
 		}
 		// A hint to use Block1 (RFC 7959, Section 2.9.3).
-		b, ok := resp.Options.Block(Block1)
+		b, ok := resp.Options.block(Block1, space.takes)
 		if !ok {
 			return resp, nil
 		}
 		return c.sendBlocks(ctx, op, min(b.SZX, c.szx))
 	}
-	return c.sendBlocks(ctx, op, c.szx)
+	return c.sendBlocks(ctx, op, space.size(c.szx))
 }
 
 // sendBlocks sends the body by Block1 (RFC 7959, Section 2.5). It leaves the
@@ -99,13 +105,13 @@ func (c *blockwiseClient) sendBlocks(ctx context.Context, op *Request, szx uint8
 	//spec:9175-3.5.1-2
 	//spec:9175-3.5.1-4
 	op.Options.Set(RequestTag, appendUint64(c.tag.Add(1)))
-	body := op.Payload
+	body, space := op.Payload, c.room()
 	for at, first := 0, true; ; first = false {
-		block := Block{Num: uint32(at >> (szx + 4)), SZX: szx}
+		block := blockAt(at, szx)
 		if block.Num > 1<<20-1 {
 			return nil, fmt.Errorf("%w: body too long", ErrBlockwise)
 		}
-		to := min(len(body), at+block.Size())
+		to := min(len(body), at+space.span(op.Options, szx))
 		block.More = to < len(body)
 		part := *op
 		part.reply = Response{}
@@ -123,7 +129,7 @@ func (c *blockwiseClient) sendBlocks(ctx context.Context, op *Request, szx uint8
 		if err != nil {
 			return nil, err
 		}
-		answer, ok := resp.Options.Block(Block1)
+		answer, ok := resp.Options.block(Block1, space.takes)
 		switch {
 		case resp.Code == RequestEntityTooLarge && first && ok && answer.SZX < szx:
 			szx = answer.SZX // a hint to try smaller blocks
@@ -147,7 +153,7 @@ func appendUint64(v uint64) []byte {
 // complete fetches the blocks that follow resp (RFC 7959, Section 2.4).
 func (c *blockwiseClient) complete(ctx context.Context, op *Request, resp *Response) (*Response, error) {
 	for restarts := 0; ; restarts++ {
-		block, ok := resp.Options.Block(Block2)
+		block, ok := resp.Options.block(Block2, c.room().takes)
 		if !ok || !block.More && block.Num == 0 {
 			return withoutBlocks(resp, resp.Payload), nil
 		}
@@ -159,7 +165,7 @@ func (c *blockwiseClient) complete(ctx context.Context, op *Request, resp *Respo
 			return nil, fmt.Errorf("%w: the representation changed", ErrBlockwise)
 		}
 		resp = changed
-		if b, ok := changed.Options.Block(Block2); !ok || b.Num != 0 {
+		if b, ok := changed.Options.block(Block2, c.room().takes); !ok || b.Num != 0 {
 			again := op.withoutBlocks()
 			again.Options.Remove(Observe)
 			if resp, err = c.send(ctx, again); err != nil {
@@ -172,15 +178,13 @@ func (c *blockwiseClient) complete(ctx context.Context, op *Request, resp *Respo
 // fetchRest fetches the blocks after the first. If the ETag changes on the
 // way, it returns the response that differed.
 func (c *blockwiseClient) fetchRest(ctx context.Context, op *Request, first *Response, block Block) (whole, changed *Response, err error) {
-	if block.Num != 0 || len(first.Payload) != block.Size() {
+	if block.Num != 0 || !block.isWhole(first.Payload) {
 		return nil, nil, fmt.Errorf("%w: bad first block", ErrBlockwise)
 	}
 	etag, _ := first.Options.Get(ETag)
 	body := append([]byte(nil), first.Payload...)
-	szx := block.SZX
-	if szx > c.szx { // the next request may ask for less
-		szx = c.szx
-	}
+	space := c.room()
+	szx := min(block.SZX, space.largest(c.szx)) // the next request may ask for less
 	for block.More {
 		next := op.withoutBlocks()
 		next.Options.Remove(Observe)
@@ -196,7 +200,7 @@ func (c *blockwiseClient) fetchRest(ctx context.Context, op *Request, first *Res
 		//spec:7959-2.4-1
 		//spec:7959-2.4-2
 		//spec:7959-2.7-1
-		next.Options.SetBlock(Block2, Block{Num: uint32(len(body) >> (szx + 4)), SZX: szx})
+		next.Options.SetBlock(Block2, blockAt(len(body), szx))
 		resp, err := c.next.Do(ctx, next)
 		if err != nil {
 			return nil, nil, err
@@ -205,7 +209,7 @@ func (c *blockwiseClient) fetchRest(ctx context.Context, op *Request, first *Res
 			return withoutBlocks(resp, resp.Payload), nil, nil
 		}
 		var ok bool
-		block, ok = resp.Options.Block(Block2)
+		block, ok = resp.Options.block(Block2, space.takes)
 		tag, _ := resp.Options.Get(ETag)
 		switch {
 		//spec:7252-5.10.6-1
@@ -215,7 +219,7 @@ func (c *blockwiseClient) fetchRest(ctx context.Context, op *Request, first *Res
 			return nil, resp, nil
 		case !ok || block.Offset() != len(body) || block.SZX > szx:
 			return nil, nil, fmt.Errorf("%w: block out of order", ErrBlockwise)
-		case block.More && len(resp.Payload) != block.Size():
+		case block.More && !block.isWhole(resp.Payload):
 			return nil, nil, fmt.Errorf("%w: short block", ErrBlockwise)
 		case len(body)+len(resp.Payload) > c.cfg.MaxBody:
 			return nil, nil, fmt.Errorf("%w: body too large", ErrBlockwise)

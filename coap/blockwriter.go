@@ -13,6 +13,7 @@ type callInfo struct {
 	block1     Block
 	szx2       uint8    // size of the blocks of the answer
 	num2       uint32   // which of them is asked for
+	room       room     // of the answer
 	lastBlock  [32]byte // hash of the payload of the last Block1 request
 }
 
@@ -42,6 +43,7 @@ func (b *blockwise) serve(w ResponseWriter, r *Request, info callInfo) {
 	if bw == nil {
 		bw = new(blockWriter)
 	}
+	info.room = r.room
 	*bw = blockWriter{b: b, w: w, r: r, info: info}
 	r.whole = wholeness{true, r.Identity}
 	b.next.ServeCOAP(bw, r)
@@ -82,7 +84,6 @@ func (bw *blockWriter) Respond(resp *Response) error {
 		return bw.w.Respond(resp)
 	}
 	info := &bw.info
-	size := Block{SZX: info.szx2}.Size()
 	out := *resp
 	out.Options = append(make(Options, 0, len(resp.Options)+4), resp.Options...)
 	if info.has1 {
@@ -91,7 +92,7 @@ func (bw *blockWriter) Respond(resp *Response) error {
 	if len(resp.Payload) > bw.b.cfg.MaxBody {
 		return bw.w.Respond(textResponse(InternalServerError, "response too large"))
 	}
-	if len(resp.Payload) <= size && info.num2 == 0 {
+	if len(resp.Payload) <= bw.room(resp) && info.num2 == 0 {
 		if info.has2 && len(resp.Payload) > 0 {
 			out.Options.SetBlock(Block2, Block{SZX: info.szx2})
 		}
@@ -107,7 +108,16 @@ func (bw *blockWriter) passes(resp *Response) bool {
 		return false
 	}
 	// What is protected was taken apart before that.
-	return len(resp.Payload) <= Block{SZX: info.szx2}.Size() || resp.Options.Has(OSCORE)
+	return len(resp.Payload) <= bw.room(resp) || resp.Options.Has(OSCORE)
+}
+
+// room is how much payload goes in one message: what was asked for, or else as
+// much as there is room for.
+func (bw *blockWriter) room(resp *Response) int {
+	if bw.info.has2 && bw.info.szx2 != bert {
+		return Block{SZX: bw.info.szx2}.Size()
+	}
+	return bw.info.room.payload(resp.Options, bw.info.szx2)
 }
 
 // respondFirst keeps a long body and sends the block asked for, normally the
@@ -127,7 +137,7 @@ func (bw *blockWriter) respondFirst(out *Response) error {
 	if block.Num == 0 {
 		bw.keep(out, body)
 	}
-	to := min(len(body), block.Offset()+block.Size())
+	to := min(len(body), block.Offset()+bw.info.room.span(out.Options, block.SZX))
 	block.More = to < len(body)
 	out.Options.SetBlock(Block2, block)
 	if block.Num == 0 {

@@ -134,7 +134,7 @@ func TestObserveCancelStream(t *testing.T) {
 		c := coap.NewConn(near, coap.ConnConfig{})
 		defer far.Close()
 		defer c.Close()
-		peer.expect("10e140")
+		peer.expect("50e12301000020")
 		peer.send("00e1")
 		var got []string
 		done := make(chan error, 1)

@@ -26,7 +26,8 @@ type ConnConfig struct {
 	Identity Identity
 	// RemoteAddr and LocalAddr are the addresses shown to the Handler.
 	RemoteAddr, LocalAddr netip.AddrPort
-	// MaxMessageSize is the longest message accepted; default 65536.
+	// MaxMessageSize is the longest message accepted, which is announced;
+	// default 65536.
 	MaxMessageSize int
 	// SetupTimeout is how long the other side may take for its first message;
 	// default 10 s.
@@ -79,6 +80,7 @@ type Conn struct {
 	observations map[string]*connExchange
 	pongs        map[string]chan struct{}
 	peerMax      int  // Max-Message-Size of the other side
+	peerBlocks   bool // its Block-Wise-Transfer
 	ready        bool // its CSM has come
 	released     bool
 }
@@ -89,24 +91,31 @@ var errSetup = errors.New("coap: connection does not begin with settings")
 // newConn begins a connection: it sends the settings and reads.
 func newConn(f framer, cfg ConnConfig) *Conn {
 	c := &Conn{
-		cfg: cfg, f: f, peerMax: 1152,
+		cfg: cfg, f: f, peerMax: baseSize,
 		calls: make(map[string]*connCall), observations: make(map[string]*connExchange), pongs: make(map[string]chan struct{}),
 	}
 	c.whole = BlockwiseClient(bareConn{c}, BlockwiseConfig{})
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.setup = time.AfterFunc(cfg.SetupTimeout, func() { c.fail(errSetup) })
 	c.silence = newSilence(c)
-	// 1152 bytes is the base value: larger bodies come in blocks, and without
-	// BERT (RFC 8323, Sections 5.3.1, 5.3.2 and 6).
 	//spec:8323-3.3-1
 	//spec:8323-3.3-2
 	//spec:8323-4.3-1
 	//spec:8323-5.3-1
-	if err := c.f.writeMessage(codeCSM, nil, Options{{4, nil}}, nil); err != nil {
+	if err := c.f.writeMessage(codeCSM, nil, c.settings(), nil); err != nil {
 		c.fail(err)
 	}
 	c.wait.Go(c.run)
 	return c
+}
+
+// settings are what the other side has to know (RFC 8323, Sections 5.3.1 and
+// 5.3.2): with more than the base size, this side takes BERT.
+func (c *Conn) settings() Options {
+	var o Options
+	o.AddUint(2, uint32(min(c.cfg.MaxMessageSize, 1<<30)))
+	o.Add(4, nil)
+	return o
 }
 
 // run reads until the connection ends.
@@ -196,6 +205,7 @@ func (c *Conn) signal(m *message) error {
 		if v, ok := m.options.Uint(2); ok {
 			c.peerMax = int(min(v, 1<<30))
 		}
+		c.peerBlocks = c.peerBlocks || m.options.Has(4)
 		c.mu.Unlock()
 	case codePing:
 		//spec:8323-5.4-2

@@ -34,7 +34,7 @@ func (b bareConn) begin(r *Request, observe bool) (string, *connCall, error) {
 	case err != nil:
 	case released:
 		err = ErrClosed
-	case len(r.Payload)+len(r.Options)*4+16 > limit:
+	case messageSize(r) > limit:
 		err = ErrTooLarge
 	default:
 		err = c.f.writeMessage(r.Code, []byte(token), r.Options, r.Payload)
@@ -44,6 +44,15 @@ func (b bareConn) begin(r *Request, observe bool) (string, *connCall, error) {
 		return "", nil, err
 	}
 	return token, call, nil
+}
+
+// messageSize is how long the message of a request is at most.
+func messageSize(r *Request) int {
+	n := 16 + len(r.Payload)
+	for i := range r.Options {
+		n += 5 + len(r.Options[i].Value)
+	}
+	return n
 }
 
 func (b bareConn) end(token string) {

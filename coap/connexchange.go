@@ -27,7 +27,7 @@ func (c *Conn) serve(m *message) {
 	x := &connExchange{c: c, token: string(m.token)}
 	r := &Request{
 		Code: m.code, Options: m.options, Payload: m.payload,
-		RemoteAddr: c.cfg.RemoteAddr, LocalAddr: c.cfg.LocalAddr, Identity: c.cfg.Identity, ctx: c.ctx,
+		RemoteAddr: c.cfg.RemoteAddr, LocalAddr: c.cfg.LocalAddr, Identity: c.cfg.Identity, ctx: c.ctx, room: c.room(),
 	}
 	defer func() {
 		if v := recover(); v != nil {

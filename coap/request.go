@@ -47,6 +47,7 @@ type Request struct {
 	received time.Time       // see Received
 	token    *[8]byte        // of a block-wise operation, see BlockwiseClient
 	whole    wholeness
+	room     room     // for the response
 	reply    Response // see NewResponse
 }
 

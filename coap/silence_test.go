@@ -182,7 +182,7 @@ func TestSilence(t *testing.T) {
 		c := coap.NewConn(near, coap.ConnConfig{PingInterval: 20 * time.Second})
 		defer c.Close()
 		peer := frames{t, far}
-		peer.expect("10e140")
+		peer.expect("50e12301000020")
 		peer.send("00e1")
 		at := time.Now()
 		for range 3 {

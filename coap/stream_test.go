@@ -296,8 +296,8 @@ func TestStreamMessages(t *testing.T) {
 	//spec:8323-4.3-2
 	//spec:8323-5.4-1
 	//spec:8323-5.4-3
-	do("00e1", "10e140") // CSM, with Block-Wise-Transfer
-	do("00")             // the first half of an Empty message
+	do("00e1", "50e12301000020") // CSM, with Block-Wise-Transfer
+	do("00")                     // the first half of an Empty message
 	//spec:8323-3.4-1
 	do("00")
 	//spec:8323-5.4-2
@@ -355,7 +355,7 @@ func TestStreamSilent(t *testing.T) {
 	}
 	_, do := rawTCP(t, coap.ConnConfig{})
 	//spec:8323-3.3-5
-	do("00e1"+"0101aa", "10e140", "01a1aa")
+	do("00e1"+"0101aa", "50e12301000020", "01a1aa")
 }
 
 // TestGoCoAPTCP: go-coap over TCP, both ways.

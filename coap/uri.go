@@ -36,9 +36,10 @@ type URI struct {
 // (RFC 7252, Section 6.4). An error is ErrURI: a relative URI, another scheme,
 // a fragment, no host, a component that is longer than its option.
 func ParseURI(s string) (*URI, error) {
-	scheme, rest, ok := strings.Cut(s, "://")
+	scheme, rest, _ := strings.Cut(s, "://")
 	u := &URI{Scheme: lower(scheme)}
-	if u.Port, ok = schemes[u.Scheme]; !ok || !uriText(rest) {
+	var known bool
+	if u.Port, known = schemes[u.Scheme]; !known || !uriText(rest) {
 		return nil, fmt.Errorf("%w: scheme or characters", ErrURI)
 	}
 	end := strings.IndexAny(rest, "/?")

@@ -149,7 +149,7 @@ func FuzzParseMessage(f *testing.F) {
 func FuzzBlock(f *testing.F) {
 	f.Add([]byte{0x1a})
 	f.Fuzz(func(t *testing.T, v []byte) {
-		b, ok := parseBlock(v)
+		b, ok := parseBlock(v, false)
 		if !ok {
 			return
 		}
