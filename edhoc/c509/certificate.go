@@ -11,7 +11,8 @@ import (
 )
 
 // A Certificate is a C509 certificate that was parsed, converted or created. That says
-// nothing about trust: see Verify. It is immutable.
+// nothing about trust: see Verify. It is immutable, and what its methods give must not be
+// changed.
 type Certificate struct {
 	parts
 	raw  []byte // ~C509Certificate

@@ -26,6 +26,8 @@
 //	cred, err := c509.Verify(received.IDCredI.C5C, c509.VerifyOptions{Roots: roots, CurrentTime: now})
 //	verified, err := received.Verify(cred)
 //
+// What a c5u points to is read with [ParseCOSE], and then validated just so.
+//
 // [Parse] accepts deterministic CBOR only, and one encoding of each certificate: what it
 // accepts is what the content, encoded again, comes out as. The draft leaves the issuer of
 // a re-encoded certificate three choices, which Parse takes as they are: whether a point

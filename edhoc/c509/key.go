@@ -79,7 +79,7 @@ func (c *Certificate) CheckSignature(issuer crypto.PublicKey) error {
 	if c.sigAlg.is(sigRSASHA1, sigECDSASHA1) {
 		return invalid("signed with SHA-1")
 	}
-	if c.sigAlg.ecdsa() && orderSize(issuer) != len(c.signature)/2 {
+	if c.typ == Native && c.sigAlg.ecdsa() && orderSize(issuer) != len(c.signature)/2 {
 		return invalid("signature is not of the curve of the issuer")
 	}
 	if key, ok := issuer.(ed448.PublicKey); ok {

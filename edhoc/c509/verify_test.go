@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -101,10 +102,14 @@ func TestVerifyNative(t *testing.T) {
 		"critical in root":        {root: private(true), want: "not understood"},
 		"critical constraints":    {sub: extension(true, 28, 0x82, 0, 0xf6), want: "not understood"},
 		"critical directory":      {device: extension(true, 24, 0x82, 8, 0x81, 0x61, 'x'), want: "not understood"},
-		"name constraints":        {sub: extension(false, 26, constraints...), want: "name constraints"},
-		"critical names":          {sub: extension(true, 26, constraints...), want: "not understood"},
-		"other purpose":           {device: extension(false, 8, 1), opts: usages(x509.ExtKeyUsageClientAuth), want: "extended key usage"},
-		"purposes do not meet":    {sub: extension(false, 8, 1), device: extension(false, 8, 2), opts: usages(x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth), want: "extended key usage"},
+		"critical, of no known name": {device: func(m *c509.Template) {
+			m.Subject = nil
+			extension(true, 3, 0x82, 0x20, 0x82, 0x42, 0x2a, 3, 0x41, 1)(m)
+		}, want: "not understood"},
+		"name constraints":     {sub: extension(false, 26, constraints...), want: "name constraints"},
+		"critical names":       {sub: extension(true, 26, constraints...), want: "not understood"},
+		"other purpose":        {device: extension(false, 8, 1), opts: usages(x509.ExtKeyUsageClientAuth), want: "extended key usage"},
+		"purposes do not meet": {sub: extension(false, 8, 1), device: extension(false, 8, 2), opts: usages(x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth), want: "extended key usage"},
 		"another chain's sub": {chain: func(_, _ *authority, d *c509.Certificate) [][]byte {
 			return [][]byte{d.Sequence(), impostor.cert.Sequence()}
 		}, want: "does not verify"},
@@ -143,6 +148,41 @@ func TestVerifyNative(t *testing.T) {
 func sub(t *testing.T, o *c509.VerifyOptions) *c509.Certificate {
 	t.Helper()
 	return newAuthority(t, "P-384", "sub", &authority{cert: o.Roots[0], key: newSigner(t, "P-256", "root")}).cert
+}
+
+// An issuer without a name is none (RFC 5280, Section 4.1.2.4).
+func TestVerifyNamelessIssuer(t *testing.T) {
+	root := newAuthority(t, "P-256", "root", nil, func(m *c509.Template) { m.Subject, m.DNSNames = nil, []string{"root"} })
+	dev := root.issue(t, "device", device(t, edhoc.P256, false, "device").Public(), 0)
+	must(t, dev.CheckSignature(root.key.Public()))
+	opts := c509.VerifyOptions{Roots: []*c509.Certificate{root.cert}, CurrentTime: now}
+	if _, err := c509.Verify([][]byte{dev.Sequence()}, opts); !errors.Is(err, c509.ErrInvalid) {
+		t.Errorf("Verify: %v", err)
+	}
+}
+
+// Paths are no longer than ten certificates below the root, and never go round.
+func TestVerifyLongPath(t *testing.T) {
+	root := newAuthority(t, "Ed25519", "root", nil)
+	last := root
+	var between []*c509.Certificate
+	key := device(t, edhoc.P256, false, "device").Public()
+	for i := range 11 {
+		opts := c509.VerifyOptions{Roots: []*c509.Certificate{root.cert}, Intermediates: between, CurrentTime: now}
+		_, err := c509.Verify([][]byte{last.issue(t, "device", key, 0).Sequence()}, opts)
+		if i < 10 && err != nil || i == 10 && (!errors.Is(err, c509.ErrInvalid) || !strings.Contains(err.Error(), "path of more than 10")) {
+			t.Errorf("%d authorities between: %v", i, err)
+		}
+		last = newAuthority(t, "Ed25519", fmt.Sprint("authority ", i), last)
+		between = append(between, last.cert)
+	}
+	a := newAuthority(t, "Ed25519", "a", newAuthority(t, "Ed25519", "b", nil))
+	b := newAuthority(t, "Ed25519", "b", a)
+	opts := c509.VerifyOptions{Roots: []*c509.Certificate{root.cert}, Intermediates: []*c509.Certificate{a.cert, b.cert}, CurrentTime: now}
+	_, err := c509.Verify([][]byte{a.issue(t, "device", key, 0).Sequence()}, opts)
+	if !errors.Is(err, c509.ErrInvalid) || !strings.Contains(err.Error(), "no issuer") {
+		t.Errorf("two authorities that certify each other: %v", err)
+	}
 }
 
 // What is signed by a key that may not certify.
