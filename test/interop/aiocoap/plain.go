@@ -138,6 +138,10 @@ func (c *plainClient) run(ctx context.Context, name string) error {
 	return fmt.Errorf("there is no case %s", name)
 }
 
+// plainMessageSize is less than what the long bodies need, so that aiocoap sends
+// them in blocks over TCP and WebSockets too, of 2048 bytes (RFC 8323, Section 6).
+const plainMessageSize = 2300
+
 func servePlainUDP(h coap.Handler) (int, func(), error) {
 	// aiocoap does not repeat a request that is answered with Echo.
 	e, err := coap.Listen("udp4", "127.0.0.1:0", coap.Config{Handler: h, UnvalidatedLimit: 1200})
@@ -158,7 +162,7 @@ func servePlainTCP(h coap.Handler) (int, func(), error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&coap.StreamServer{Config: coap.ConnConfig{Handler: h}}).Serve(ctx, l) }()
+	go func() { done <- (&coap.StreamServer{Config: coap.ConnConfig{Handler: h, MaxMessageSize: plainMessageSize}}).Serve(ctx, l) }()
 	return l.Addr().(*net.TCPAddr).Port, func() {
 		cancel()
 		<-done
@@ -166,7 +170,7 @@ func servePlainTCP(h coap.Handler) (int, func(), error) {
 }
 
 func dialPlainTCP(ctx context.Context, address string) (plainConn, error) {
-	return coap.DialTCP(ctx, address, nil, coap.ConnConfig{})
+	return coap.DialTCP(ctx, address, nil, coap.ConnConfig{MaxMessageSize: plainMessageSize})
 }
 
 func servePlainWebSocket(h coap.Handler) (int, func(), error) {
@@ -176,7 +180,7 @@ func servePlainWebSocket(h coap.Handler) (int, func(), error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	mux := http.NewServeMux()
-	mux.Handle(coap.WebSocketPath, coap.WebSocketHandler(coap.ConnConfig{Handler: h}))
+	mux.Handle(coap.WebSocketPath, coap.WebSocketHandler(coap.ConnConfig{Handler: h, MaxMessageSize: plainMessageSize}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
@@ -188,5 +192,5 @@ func servePlainWebSocket(h coap.Handler) (int, func(), error) {
 }
 
 func dialPlainWebSocket(ctx context.Context, address string) (plainConn, error) {
-	return coap.DialWebSocket(ctx, "ws://"+address+coap.WebSocketPath, nil, coap.ConnConfig{})
+	return coap.DialWebSocket(ctx, "ws://"+address+coap.WebSocketPath, nil, coap.ConnConfig{MaxMessageSize: plainMessageSize})
 }
