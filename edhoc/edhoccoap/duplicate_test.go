@@ -2,13 +2,16 @@ package edhoccoap
 
 import (
 	"bytes"
+	"context"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/coap/coaptest"
+	"github.com/ostiary/ostiary/edhoc"
 )
 
 // parsed is a CoAP message over UDP, as far as it matters here.
@@ -75,7 +78,10 @@ func TestDuplicates(t *testing.T) {
 					first[p.token] = time.Now()
 					return append(out, late{bytes.Clone(d.Data), time.Duration(rng.Int64N(int64(240 * time.Second)))})
 				}
-				first[p.token], payloads[p.token] = time.Now(), bytes.Clone(p.payload)
+				first[p.token] = time.Now()
+				if bytes.Contains(d.Data, []byte("edhoc")) {
+					payloads[p.token] = bytes.Clone(p.payload)
+				}
 				for range 3 {
 					again := bytes.Clone(d.Data)
 					if rng.IntN(2) == 0 {
@@ -134,5 +140,38 @@ func TestDuplicates(t *testing.T) {
 				t.Errorf("%d handshakes are kept", left)
 			}
 		})
+	}
+}
+
+// The same message_1 several times at once: the answers are one message_2.
+//
+//spec:9528-7-1
+func TestDuplicatesAtOnce(t *testing.T) {
+	const at = 4
+	var arrived sync.WaitGroup
+	arrived.Add(at)
+	w := newWorld(t, func(w *world) {
+		w.cfg.Propose = func(context.Context, *edhoc.VerifiedMessage1) ([]edhoc.EADItem, error) {
+			arrived.Done()
+			arrived.Wait()
+			return nil, nil
+		}
+	})
+	msg1, _, err := w.client.Initiator.ComposeMessage1("\x01")
+	must(t, err)
+	msg1 = append([]byte{newSession}, msg1...)
+	answers := make([][]byte, at)
+	var wait sync.WaitGroup
+	for i := range answers {
+		wait.Go(func() { answers[i] = w.post(msg1).Payload })
+	}
+	wait.Wait()
+	for _, a := range answers {
+		if len(a) == 0 || !bytes.Equal(a, answers[0]) {
+			t.Errorf("message_2 is %x and %x", answers[0], a)
+		}
+	}
+	if pending, _ := busyIDs(w.ids); pending != 1 || w.server.Pending() != 1 {
+		t.Errorf("%d identifiers, %d handshakes", pending, w.server.Pending())
 	}
 }

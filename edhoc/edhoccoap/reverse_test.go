@@ -157,7 +157,7 @@ func TestReverseMessages(t *testing.T) {
 	want(t, msg1, coap.Changed, msg1.Payload)
 	v1, err := w.client.Responder.ProcessMessage1(msg1.Payload)
 	must(t, err)
-	msg2, st, err := v1.ComposeMessage2("\x2a")
+	msg2, st, err := v1.ComposeMessage2("**")
 	must(t, err)
 	msg2 = append(v1.CI.AppendCBOR(nil), msg2...)
 	msg3 := w.post(msg2)
@@ -202,7 +202,7 @@ func TestReverseExpiry(t *testing.T) {
 	msg1 := w.post(nil).Payload
 	v1, err := w.client.Responder.ProcessMessage1(msg1)
 	must(t, err)
-	msg2, _, err := v1.ComposeMessage2("\x2a")
+	msg2, _, err := v1.ComposeMessage2("**")
 	must(t, err)
 	if resp := w.post(append(v1.CI.AppendCBOR(nil), msg2...)); resp.Code != coap.Changed {
 		t.Fatal(resp.Code)
@@ -601,7 +601,7 @@ func TestNoCombinedRequestInReverse(t *testing.T) {
 	w := newReversed(t, func(r *reversed) { r.cfg.Message4 = true })
 	v1, err := w.client.Responder.ProcessMessage1(w.post(nil).Payload)
 	must(t, err)
-	msg2, st, err := v1.ComposeMessage2("\x2a")
+	msg2, st, err := v1.ComposeMessage2("**")
 	must(t, err)
 	combined := func(msg []byte) {
 		t.Helper()
