@@ -151,7 +151,8 @@ func TestShortSignature(t *testing.T) {
 	n := slices.IndexFunc(v.Expressible, func(e struct {
 		Name string
 		DER  vector.Hex
-	}) bool {
+	},
+	) bool {
 		return e.Name == "p521"
 	})
 	cert := elements(t, v.Expressible[n].DER)
