@@ -119,7 +119,7 @@ func (d *daemons) publish(ctx context.Context, r *interop.Run, peer *interop.Pro
 		return "", err
 	}
 	if r.Name == "edhoc-as" {
-		return pair, d.command(ctx, as, asConfig, "client", "add", "bob", "--public-key", public)
+		return pair, d.command(ctx, as, asConfig, "client", "add", "bob", "--public-key", public, "--out", d.path("bob.device.toml"))
 	}
 	return pair, d.command(ctx, agent, agentConfig, "peer", "add", "bob", "--scope", scope, "--public-key", public)
 }
