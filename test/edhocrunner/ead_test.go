@@ -157,3 +157,35 @@ func TestLongPlaintext2(t *testing.T) {
 	// The end of a value is garbled: well-formed, and not what was authenticated.
 	refused("Verify", "5.3.3").check(t, o, []edhoc.SuiteID{2})
 }
+
+// The same the other way: package edhoc writes the long PLAINTEXT_2.
+func TestLongPlaintext2Written(t *testing.T) {
+	for _, suite := range []int64{0, 2, 24, 25} {
+		for _, size := range []int{8100, 8200, 12_300, 40_000} {
+			s := setting{method: 3, suite: suite}
+			r, err := edhoc.NewResponder(s.config(t, false))
+			must(t, err)
+			p := s.peer(t, true)
+			msg1, err := p.WriteMessage1()
+			must(t, err)
+			v1, err := r.ProcessMessage1(msg1)
+			must(t, err)
+			ead2 := bytes.Repeat([]byte("long"), size/4)
+			msg2, a3, err := v1.ComposeMessage2("\x05", edhoc.EADItem{Label: 1, Value: ead2})
+			must(t, err)
+			must(t, p.ReadMessage2(msg2))
+			if len(p.OtherEAD[2]) != 2 || !bytes.Equal(p.OtherEAD[2][1], Bytes(ead2)) {
+				t.Errorf("suite %d: EAD_2 of %d bytes is another", suite, size)
+			}
+			msg3, err := p.WriteMessage3()
+			must(t, err)
+			r3, err := a3.ProcessMessage3(msg3)
+			must(t, err)
+			v3, err := r3.Verify(s.trusted(t, r3.IDCredI)...)
+			must(t, err)
+			session, err := v3.WithoutMessage4()
+			must(t, err)
+			agree(t, p, session)
+		}
+	}
+}
