@@ -184,6 +184,13 @@ func TestEDHOCOption(t *testing.T) {
 	if got := coap.CheckOptions(r); got != coap.EDHOC {
 		t.Errorf("inside OSCORE: %v", got)
 	}
+	if got := coap.CheckOptions(r, coap.EDHOC); got != 0 {
+		t.Errorf("where it is understood: %v", got)
+	}
+	r.Options.Add(coap.EDHOC, nil)
+	if got := coap.CheckOptions(r, coap.EDHOC); got != coap.EDHOC {
+		t.Errorf("twice: %v", got)
+	}
 	w := newWorld(t)
 	inner := w.direct
 	w.direct = &coaptest.Direct{Handler: coap.HandlerFunc(func(rw coap.ResponseWriter, r *coap.Request) {

@@ -18,6 +18,10 @@
 //	            [POST C_I, message_4 ------------------>]
 //	            [<---------------- 2.04]
 //
+// The forward message flow hides the identity of the client from active attackers, and
+// that of the server from passive ones; the reverse one does the opposite. So the flow is
+// chosen by whose identity is the more sensitive (RFC 9528, Appendix A.2).
+//
 // [Both] serves the two flows at one resource. The combined request is of the forward
 // message flow only (RFC 9668, Section 3): in the other, the client has the keys after
 // message_3 and has nothing left to send along.

@@ -92,3 +92,38 @@ func Example() {
 	// server: 2.05 Content hello device
 	// 2 requests
 }
+
+// A server that must not tell strangers who it is is the Initiator: its clients ask it for
+// message_1. The same resource serves devices that begin themselves.
+func ExampleReverseClient() {
+	ctx := context.Background()
+	device, server := rpk("device"), rpk("server")
+	config := func(id edhoc.Identity) edhoc.Config {
+		return edhoc.Config{Methods: []edhoc.Method{edhoc.StaticDHStaticDH}, Suites: []edhoc.SuiteID{0}, Identities: []edhoc.Identity{id}}
+	}
+
+	contexts := new(oscore.Contexts)
+	ids := check(idalloc.New(idalloc.Config{Now: time.Now}))
+	establish := edhoccoap.Install(contexts, oscorekeys.Lengths{}, nil)
+	forward := check(edhoccoap.NewServer(edhoccoap.Config{
+		Responder: check(edhoc.NewResponder(config(server))), Find: trust(device.Credential), IDs: ids, Establish: establish,
+	}))
+	reverse := check(edhoccoap.NewReverseServer(edhoccoap.ReverseConfig{
+		Initiator: check(edhoc.NewInitiator(config(server))), Find: trust(device.Credential), IDs: ids, Establish: establish,
+	}))
+	resource := check(edhoccoap.Both(forward, reverse))
+
+	client := &edhoccoap.ReverseClient{
+		Doer:      &coaptest.Direct{Handler: resource},
+		Responder: check(edhoc.NewResponder(config(device))),
+		Find:      trust(server.Credential),
+		IDs:       check(idalloc.New(idalloc.Config{Now: time.Now})),
+	}
+	session, _, err := client.Establish(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("initiator: %t, peer: %s, contexts of the server: %d\n", session.Initiator, session.Peer.Subject(), contexts.Len())
+	// Output:
+	// initiator: false, peer: server, contexts of the server: 1
+}
