@@ -114,6 +114,8 @@ func (c *Certificate) Type() Type { return c.typ }
 func (c *Certificate) Sequence() []byte { return bytes.Clone(c.raw) }
 
 // Item gives C509Certificate, one CBOR item: CRED_x of EDHOC.
+//
+//spec:9528-3.5.2-2
 func (c *Certificate) Item() []byte {
 	return append(cborseq.AppendArray(make([]byte, 0, len(c.raw)+1), elements), c.raw...)
 }

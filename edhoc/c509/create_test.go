@@ -188,6 +188,9 @@ func TestCreateRefuses(t *testing.T) {
 	x, err := edhoc.NewPublicKey(edhoc.P256, key.X(), nil)
 	must(t, err)
 	leaf := &authority{cert: root.issue(t, "leaf", public(t, newSigner(t, "P-256", "leaf")), 0), key: newSigner(t, "P-256", "leaf")}
+	mute := &authority{key: leaf.key, cert: root.issue(t, "mute", public(t, leaf.key), x509.KeyUsageDigitalSignature, func(m *c509.Template) {
+		m.Extensions = []c509.Extension{{ID: 4, Critical: true, Value: []byte{0x20}}}
+	})}
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
 	long := new(big.Int).Lsh(big.NewInt(1), 8*20-1)

@@ -246,6 +246,17 @@ func handshake(t *testing.T, i, r edhoc.Identity, method edhoc.Method, find func
 	}
 }
 
+// Without expiration, there is no last moment.
+func TestCredentialNoExpiration(t *testing.T) {
+	root := newAuthority(t, "P-256", "root", nil)
+	cert := root.issue(t, "device", device(t, edhoc.P256, false, "device").Public(), 0, func(m *c509.Template) { m.NotAfter = time.Time{} })
+	cred, err := cert.Credential(nil)
+	must(t, err)
+	if err := cred.ValidAt(time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)); err != nil {
+		t.Error(err)
+	}
+}
+
 // A certificate for static Diffie-Hellman does not sign, and the other way round.
 func TestCredentialKeyUsage(t *testing.T) {
 	root := newAuthority(t, "P-256", "root", nil)

@@ -121,6 +121,8 @@ func TestParseRefuses(t *testing.T) {
 		{"point as text", key, both, "6178", nil, "subjectPublicKey"},
 		{"point of no bytes", key, both, "40", nil, "subjectPublicKey"},
 		{"point not of the curve", key, both, "%x", noPoint, "subjectPublicKey"},
+		{"point uncompressed, not of the curve", key, both, "5841 04%x", bytes.Repeat([]byte{1}, 64), "subjectPublicKey"},
+		{"point compressed in DER, not of the curve", key, reencodedOnly, "5821 02%x", noPoint[3:], "subjectPublicKey"},
 		{"point at infinity", key, both, "4100", nil, "subjectPublicKey"},
 		{"point too short", key, both, "5820%x", native[key][2:34], "subjectPublicKey"},
 		{"point hybrid", key, both, "%x", point(0x06), "subjectPublicKey"},

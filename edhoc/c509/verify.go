@@ -30,7 +30,8 @@ const maxPath = 10
 // Verify validates a chain of certificates, each ~C509Certificate, the end entity's first
 // and each certified by the next, as edhoc.IDCred.C5C has it, and gives the credential of
 // the end entity. The caller decides whether it wants to talk to the subject, and whether
-// the certificate was revoked.
+// the certificate was revoked. Nothing in the chain is trusted, and nothing of it becomes a
+// trust anchor (Section 3.4).
 //
 // If all of the chain is of type FromX509DER, crypto/x509 validates it, with the roots of
 // that type. Else the rules are those of crypto/x509 on one path: signatures, names,
