@@ -222,10 +222,11 @@ func TestCreateRefuses(t *testing.T) {
 		"generic key usage": {func(m *c509.Template) {
 			m.Extensions = []c509.Extension{{OID: []byte{0x55, 0x1d, 15}, Value: []byte{3, 2, 7, 0x80}}}
 		}, root.cert, root.key},
-		"parent is no CA":   {func(*c509.Template) {}, leaf.cert, leaf.key},
-		"key of another CA": {func(*c509.Template) {}, root.cert, leaf.key},
-		"not the own key":   {func(*c509.Template) {}, nil, root.key},
-		"key of RSA":        {func(*c509.Template) {}, nil, rsaKey},
+		"parent is no CA":      {func(*c509.Template) {}, leaf.cert, leaf.key},
+		"parent does not sign": {func(*c509.Template) {}, mute.cert, mute.key},
+		"key of another CA":    {func(*c509.Template) {}, root.cert, leaf.key},
+		"not the own key":      {func(*c509.Template) {}, nil, root.key},
+		"key of RSA":           {func(*c509.Template) {}, nil, rsaKey},
 	} {
 		tmpl := &c509.Template{Subject: c509.CommonName("x"), NotBefore: now, NotAfter: now.AddDate(1, 0, 0), PublicKey: key}
 		c.change(tmpl)
