@@ -12,10 +12,17 @@ import (
 
 // Command runs one of our binaries to its end.
 func Command(ctx context.Context, binary string, args ...string) error {
-	if out, err := exec.CommandContext(ctx, binary, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %q: %w: %s", filepath.Base(binary), args, err, out)
+	_, err := Output(ctx, binary, args...)
+	return err
+}
+
+// Output is Command, and returns what the binary has written.
+func Output(ctx context.Context, binary string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, binary, args...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s %q: %w: %s", filepath.Base(binary), args, err, out)
 	}
-	return nil
+	return string(out), nil
 }
 
 // Serve starts one of our binaries, whose configuration wants a log in JSON, and

@@ -32,6 +32,7 @@ func (s *suite) runs() map[string]interop.Func {
 		"edhoc-agent":      s.clientOfAgent,
 		"edhoc-as":         s.clientOfAS,
 		"edhoc-client":     s.edhocClient,
+		"edhoc-command":    s.edhocCommand,
 		"edhoc-server":     s.edhocServer,
 		"client":           s.client,
 		"client-restarted": s.clientRestarted,
