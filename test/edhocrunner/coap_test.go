@@ -297,29 +297,7 @@ func TestCoAP(t *testing.T) {
 		t.Run([]string{"message_1/", "message_3/", "combined/"}[m.at]+m.name, func(t *testing.T) {
 			s := setting{method: 3, suite: 2}
 			w := newServer(t, s, m.config)
-			p := s.peer(t, true)
-			p.C = []byte("client")
-			if m.bug != nil {
-				m.bug(p)
-			}
-			var r *coap.Request
-			if m.at == first {
-				msg1, err := p.WriteMessage1()
-				must(t, err)
-				r = post([]byte{0xf5}, msg1)
-			} else {
-				w.begin(t, p)
-				msg3, err := p.WriteMessage3()
-				must(t, err)
-				if r = post(p.OtherC, msg3); m.at == combined {
-					_, _, r = protect(t, p)
-					r.Options.Set(coap.EDHOC, nil)
-					r.Payload = Sequence(msg3, r.Payload)
-				}
-			}
-			if m.change != nil {
-				m.change(p, r)
-			}
+			p, r := m.request(t, s, w)
 			m.check(t, w, p, w.do(t, r))
 			if m.waits {
 				w.finish(t, p)
@@ -327,6 +305,76 @@ func TestCoAP(t *testing.T) {
 				w.again(t, s)
 			}
 		})
+	}
+}
+
+// request makes the bad request, after what goes before it.
+func (m coapMisbehaviour) request(t *testing.T, s setting, w *server) (*Peer, *coap.Request) {
+	t.Helper()
+	p := s.peer(t, true)
+	p.C = []byte("client")
+	if m.bug != nil {
+		m.bug(p)
+	}
+	var r *coap.Request
+	if m.at == first {
+		msg1, err := p.WriteMessage1()
+		must(t, err)
+		r = post([]byte{0xf5}, msg1)
+	} else {
+		w.begin(t, p)
+		msg3, err := p.WriteMessage3()
+		must(t, err)
+		if r = post(p.OtherC, msg3); m.at == combined {
+			_, _, r = protect(t, p)
+			r.Options.Set(coap.EDHOC, nil)
+			r.Payload = Sequence(msg3, r.Payload)
+		}
+	}
+	if m.change != nil {
+		m.change(p, r)
+	}
+	return p, r
+}
+
+// All of them at one server, one after the other: those that fail leave nothing but
+// identifiers that rest, and the handshakes that they did not touch can all be finished.
+func TestCoAPOneServer(t *testing.T) {
+	s := setting{method: 3, suite: 2}
+	w := newServer(t, s, func(c *edhoccoap.Config) {
+		var err error
+		c.IDs, err = idalloc.New(idalloc.Config{Now: c.Now, MaxUnvalidated: 1000})
+		must(t, err)
+		c.MaxPeer = 1000
+	})
+	var waiting []*Peer
+	established := 0
+	for _, m := range coapMisbehaviours() {
+		if m.config != nil {
+			continue
+		}
+		p, r := m.request(t, s, w)
+		if resp := w.do(t, r); resp.Code != m.code {
+			t.Errorf("%s: %v, want %v", m.name, resp.Code, m.code)
+		}
+		if m.waits {
+			waiting = append(waiting, p)
+		}
+		if m.ok {
+			established++
+		}
+	}
+	if w.edhoc.Pending() != len(waiting) || w.contexts.Len() != established || w.executed != 0 {
+		t.Errorf("%d pending, %d contexts, %d executed; want %d and %d", w.edhoc.Pending(), w.contexts.Len(), w.executed, len(waiting), established)
+	}
+	for _, p := range waiting {
+		_, exchange, r := protect(t, p)
+		r.Options.Set(coap.EDHOC, nil)
+		r.Payload = Sequence(p.Values["message_3"], r.Payload)
+		wantContent(t, exchange, w.do(t, r))
+	}
+	if w.edhoc.Pending() != 0 || w.contexts.Len() != established+len(waiting) || w.executed != len(waiting) {
+		t.Errorf("%d pending, %d contexts, %d executed", w.edhoc.Pending(), w.contexts.Len(), w.executed)
 	}
 }
 
