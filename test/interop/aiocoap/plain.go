@@ -162,7 +162,9 @@ func servePlainTCP(h coap.Handler) (int, func(), error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&coap.StreamServer{Config: coap.ConnConfig{Handler: h, MaxMessageSize: plainMessageSize}}).Serve(ctx, l) }()
+	go func() {
+		done <- (&coap.StreamServer{Config: coap.ConnConfig{Handler: h, MaxMessageSize: plainMessageSize}}).Serve(ctx, l)
+	}()
 	return l.Addr().(*net.TCPAddr).Port, func() {
 		cancel()
 		<-done
