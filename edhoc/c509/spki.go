@@ -83,7 +83,7 @@ func decodePoint(curve int64, size int, point []byte, typ Type) ([]byte, bool) {
 		return nil, false
 	}
 	full, _, ok := calculate(curve, compressed)
-	return full, ok && len(point) == 1+size
+	return full, ok
 }
 
 func encodePoint(curve int64, size int, point []byte, typ Type, uncompressed bool) ([]byte, bool) {
