@@ -55,48 +55,42 @@ type optionRule struct {
 	response   bool // defined for responses
 }
 
+// rules are the definitions of the options this package knows, up to Size1.
+var rules = [...]optionRule{
+	IfMatch:       {0, 8, true, true, false},
+	URIHost:       {1, 255, false, true, false},
+	ETag:          {1, 8, true, true, true},
+	IfNoneMatch:   {0, 0, false, true, false},
+	Observe:       {0, 3, false, true, true},
+	URIPort:       {0, 2, false, true, false},
+	LocationPath:  {0, 255, true, false, true},
+	OSCORE:        {0, 255, false, true, true},
+	URIPath:       {0, 255, true, true, false},
+	ContentFormat: {0, 2, false, true, true},
+	MaxAge:        {0, 4, false, true, true},
+	URIQuery:      {0, 255, true, true, false},
+	//spec:8768-3-1
+	HopLimit:      {1, 1, false, true, false},
+	Accept:        {0, 2, false, true, false},
+	LocationQuery: {0, 255, true, false, true},
+	EDHOC:         {0, 65535, false, true, false},
+	//spec:7959-2.1-2
+	Block1: {0, 3, false, true, true},
+	Block2: {0, 3, false, true, true},
+	//spec:7959-4-3
+	Size1:       {0, 4, false, true, true},
+	Size2:       {0, 4, false, true, true},
+	ProxyURI:    {1, 1034, false, true, false},
+	ProxyScheme: {1, 255, false, true, false},
+}
+
 // rule returns the definition of an option this package knows.
 func (id OptionID) rule() (optionRule, bool) {
+	if int(id) < len(rules) {
+		r := rules[id]
+		return r, r.request || r.response
+	}
 	switch id {
-	case IfMatch:
-		return optionRule{0, 8, true, true, false}, true
-	case URIHost:
-		return optionRule{1, 255, false, true, false}, true
-	case ETag:
-		return optionRule{1, 8, true, true, true}, true
-	case IfNoneMatch:
-		return optionRule{0, 0, false, true, false}, true
-	case Observe:
-		return optionRule{0, 3, false, true, true}, true
-	case URIPort:
-		return optionRule{0, 2, false, true, false}, true
-	case LocationPath, LocationQuery:
-		return optionRule{0, 255, true, false, true}, true
-	case OSCORE:
-		return optionRule{0, 255, false, true, true}, true
-	case URIPath, URIQuery:
-		return optionRule{0, 255, true, true, false}, true
-	case ContentFormat:
-		return optionRule{0, 2, false, true, true}, true
-	case MaxAge:
-		return optionRule{0, 4, false, true, true}, true
-	//spec:8768-3-1
-	case HopLimit:
-		return optionRule{1, 1, false, true, false}, true
-	case Accept:
-		return optionRule{0, 2, false, true, false}, true
-	case EDHOC:
-		return optionRule{0, 65535, false, true, false}, true
-	//spec:7959-2.1-2
-	case Block1, Block2:
-		return optionRule{0, 3, false, true, true}, true
-	//spec:7959-4-3
-	case Size1, Size2:
-		return optionRule{0, 4, false, true, true}, true
-	case ProxyURI:
-		return optionRule{1, 1034, false, true, false}, true
-	case ProxyScheme:
-		return optionRule{1, 255, false, true, false}, true
 	case Echo:
 		return optionRule{1, 40, false, true, true}, true
 	case NoResponse:

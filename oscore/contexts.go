@@ -108,6 +108,36 @@ func (t *Contexts) verifyRequest(p *Protected) (*Association, Message, *ServerEx
 	if err := p.request(); err != nil {
 		return nil, Message{}, nil, err
 	}
+	if a := t.only(p); a != nil {
+		m, x, _, err := a.verifyCurrent(p)
+		if err != nil {
+			a = nil
+		}
+		return a, m, x, err
+	}
+	return t.verifyAmong(p)
+}
+
+// only returns the association that p belongs to if no other has its Recipient ID.
+func (t *Contexts) only(p *Protected) *Association {
+	kid, ok := newID(p.header.kid)
+	if !ok {
+		return nil
+	}
+	t.mu.RLock()
+	a := t.byID[kid]
+	if a != nil && a.next != nil {
+		a = nil
+	}
+	t.mu.RUnlock()
+	if a == nil || !a.knows(&p.header) {
+		return nil
+	}
+	return a
+}
+
+// verifyAmong tries the associations that p may belong to.
+func (t *Contexts) verifyAmong(p *Protected) (*Association, Message, *ServerExchange, error) {
 	var found candidates
 	t.find(&found, p)
 	err := error(errNoContext)

@@ -22,29 +22,30 @@ type header struct {
 	hasKIDContext bool
 }
 
-// parseHeader decodes the value of an OSCORE option, to which h refers then. It
-// accepts one encoding of each header, so that what it accepts re-encodes to itself.
-func parseHeader(b []byte) (h header, ok bool) {
+// parse decodes the value of an OSCORE option into h, which is zero and refers to
+// the value then. It accepts one encoding of each header, so that what it accepts
+// re-encodes to itself.
+func (h *header) parse(b []byte) bool {
 	if len(b) == 0 {
-		return header{}, true
+		return true
 	}
 	if len(b) > maxOption {
-		return header{}, false
+		return false
 	}
 	flags, b := b[0], b[1:]
 	//spec:8613-6.1-2
 	//spec:8613-2-1
 	if flags == 0 || flags&flagReserved != 0 {
-		return header{}, false
+		return false
 	}
 	n := int(flags & flagLength)
 	if n > len(b) || !h.piv.parse(b[:n]) {
-		return header{}, false
+		return false
 	}
 	b = b[n:]
 	if flags&flagKIDContext != 0 {
 		if len(b) == 0 || int(b[0]) > len(b)-1 {
-			return header{}, false
+			return false
 		}
 		s := int(b[0])
 		h.kidContext, h.hasKIDContext = b[1:1+s:1+s], true
@@ -53,9 +54,9 @@ func parseHeader(b []byte) (h header, ok bool) {
 	//spec:8613-6.1-3
 	if flags&flagKID != 0 {
 		h.kid, h.hasKID = b, true
-		return h, true
+		return true
 	}
-	return h, len(b) == 0
+	return len(b) == 0
 }
 
 // size is the length of the option value.

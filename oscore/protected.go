@@ -24,30 +24,40 @@ type Protected struct {
 //
 //spec:8613-4.1.3.6-4
 //spec:8613-D.5.3-1
-func ParseProtected(m Message) (Protected, error) {
-	p := Protected{code: m.Code, options: m.Options, payload: m.Payload}
+func ParseProtected(m Message) (p Protected, err error) {
+	if err := p.parse(&m); err != nil {
+		return Protected{}, err
+	}
+	return p, nil
+}
+
+// parse decodes m into p, which is zero.
+func (p *Protected) parse(m *Message) error {
 	found := false
-	for i, o := range m.Options {
-		if i > 0 && o.Number < m.Options[i-1].Number {
-			return Protected{}, errDecode
+	var last uint16
+	for i := range m.Options {
+		o := &m.Options[i]
+		if o.Number < last {
+			return errDecode
 		}
+		last = o.Number
 		if o.Number != optionOSCORE {
 			continue
 		}
-		var ok bool
-		if p.header, ok = parseHeader(o.Value); !ok || found {
-			return Protected{}, errDecode
+		if found || !p.header.parse(o.Value) {
+			return errDecode
 		}
 		found = true
 	}
 	if !found {
-		return Protected{}, ErrUnprotected
+		return ErrUnprotected
 	}
 	//spec:8613-2-2
 	if len(m.Payload) == 0 {
-		return Protected{}, errDecode
+		return errDecode
 	}
-	return p, nil
+	p.code, p.options, p.payload = m.Code, m.Options, m.Payload
+	return nil
 }
 
 // Message returns the CoAP message to send. It returns ErrUnprotected for a zero

@@ -22,10 +22,9 @@ type Scratch struct {
 }
 
 // Parse is ParseProtected for an exchange whose memory is s.
-func (s *Scratch) Parse(m Message) (Protected, error) {
+func (s *Scratch) Parse(m Message) (p Protected, err error) {
 	s.exchange = ServerExchange{}
-	p, err := ParseProtected(m)
-	if err != nil {
+	if err := p.parse(&m); err != nil {
 		return Protected{}, err
 	}
 	p.scratch = s

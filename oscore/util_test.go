@@ -102,3 +102,8 @@ func mustContext(t rapid.TB, cfg Config) *Context {
 }
 
 func is(err, target error) bool { return errors.Is(err, target) }
+
+func parseHeader(b []byte) (h header, ok bool) {
+	ok = h.parse(b)
+	return h, ok
+}
