@@ -30,7 +30,7 @@ type Config struct {
 }
 
 // Result is what the well-behaved peer has felt, in microseconds from a request
-// to its answer, and what the server has become.
+// to its answer, as the median of the turns, and what the server has become.
 type Result struct {
 	Peers       int     `json:"peers"`
 	Capacity    int     `json:"capacity"`   // datagrams the server takes in a second, when it is sent all it can
@@ -40,8 +40,9 @@ type Result struct {
 	FloodP50    float64 `json:"flood_p50_us"`
 	FloodP99    float64 `json:"flood_p99_us"`
 	SinkP99     float64 `json:"sink_p99_us"` // while the flood goes to a socket that nobody reads: what the machine costs
-	P99Ratio    float64 `json:"p99_ratio"`
-	Noise       float64 `json:"noise"` // between the quartiles of the idle turns' p99, as a share of their median
+	P99Ratio    float64 `json:"p99_ratio"`   // of the flood to idle
+	SinkRatio   float64 `json:"sink_ratio"`  // of the flood to the one elsewhere: what is the server's part
+	Noise       float64 `json:"noise"`       // between the quartiles of the idle turns' p99, as a share of their median
 	SlowP50     float64 `json:"slow_p50_us"`
 	SlowP99     float64 `json:"slow_p99_us"`
 	SlowRatio   float64 `json:"slow_ratio"`
@@ -153,6 +154,7 @@ func (m *measurement) run() error {
 	r.IdleP50, r.IdleP99 = m.idle.at(0.5), m.idle.at(0.99)
 	r.FloodP50, r.FloodP99 = m.flood.at(0.5), m.flood.at(0.99)
 	r.SinkP99 = m.sink.at(0.99)
+	r.SinkRatio = round(r.FloodP99 / r.SinkP99)
 	r.SlowP50, r.SlowP99 = m.loaded.at(0.5), m.loaded.at(0.99)
 	r.P99Ratio, r.SlowRatio = round(r.FloodP99/r.IdleP99), round(r.SlowP99/r.IdleP99)
 	r.Noise = round(m.idle.noise())
@@ -217,16 +219,23 @@ func (m *measurement) slowTurn(int) error {
 // turns are the times measured in the turns of one kind.
 type turns [][]time.Duration
 
-// at returns a quantile of all turns, in microseconds.
-func (t turns) at(q float64) float64 { return quantile(slices.Concat(t...), q) }
+// at returns the median of the turns' quantiles, in microseconds: what else the
+// machine does in some of them has no part in it.
+func (t turns) at(q float64) float64 { return quantile(t.each(q), 0.5) }
+
+// each returns a quantile of each turn.
+func (t turns) each(q float64) []time.Duration {
+	var each []time.Duration
+	for _, turn := range t {
+		each = append(each, time.Duration(quantile(turn, q)*float64(time.Microsecond)))
+	}
+	return each
+}
 
 // noise is how far the quartiles of the turns' p99 are apart, as a share of
 // their median.
 func (t turns) noise() float64 {
-	var each []time.Duration
-	for _, turn := range t {
-		each = append(each, time.Duration(quantile(turn, 0.99)*float64(time.Microsecond)))
-	}
+	each := t.each(0.99)
 	return (quantile(each, 0.75) - quantile(each, 0.25)) / quantile(each, 0.5)
 }
 
