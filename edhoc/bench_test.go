@@ -9,7 +9,8 @@ import (
 
 // BenchmarkResponder runs the Responder's side of whole handshakes without
 // message_4, and in the same run the curve operations that it cannot do without:
-// key generation, decoding G_X, G_XY, and one operation for each authentication.
+// key generation, as nothing is taken from a stock, decoding G_X, G_XY, and one
+// operation for each authentication.
 // The figure that matters is run/curve. Each of the steps of the Responder goes over a
 // batch of handshakes, as on a busy server; of all batches the lower quartile counts, as
 // the machine may have other things to do.
