@@ -210,6 +210,70 @@ func TestPeerWithCertificate(t *testing.T) {
 	}
 }
 
+// TestStrangers: who is not in the list leaves nothing behind, and hears no more than
+// RFC 9668, Section 3.3.1 has it hear.
+//
+//spec:9668-3.3.1-7
+//spec:9668-3.3.1-8
+func TestStrangers(t *testing.T) {
+	w := newAgentWorld(t)
+	key, _ := newKey(t, "stranger", 1)
+	own, err := readEDHOCKey(w.path, w.agent.cfg)
+	check(t, err)
+	key.Peer = own.Credential
+	_, err = w.handshake(key).Do(t.Context(), coap.NewRequest(coap.GET, "/value"))
+	var clear *oscorecoap.UnprotectedError
+	if !errors.As(err, &clear) || clear.Response.Code != coap.BadRequest {
+		t.Fatalf("got %v, want 4.00 in clear", err)
+	}
+	var told *edhoc.PeerError
+	if refused := edhoccoap.Refused(clear.Response); !errors.As(refused, &told) || told.Code != edhoc.CodeUnspecified {
+		t.Errorf("got %v, want error code 1", refused)
+	}
+	if s := w.agent.ids.Stats(); s.Confirmed != 0 || w.agent.contexts.Len() != 0 {
+		t.Errorf("%d identifiers and %d contexts are left", s.Confirmed, w.agent.contexts.Len())
+	}
+}
+
+// TestDiscovery: the agent says what it supports, unless the list of the server behind
+// it is public.
+func TestDiscovery(t *testing.T) {
+	w := newAgentWorld(t)
+	list := func() string {
+		t.Helper()
+		response, err := w.network().Do(t.Context(), coap.NewRequest(coap.GET, wellKnownCore))
+		check(t, err)
+		return string(response.Payload)
+	}
+	const want = `</.well-known/edhoc>;rt="core.edhoc";ed-r;ed-method=1;ed-method=3;ed-csuite=2;ed-csuite=3;ed-csuite=5;` +
+		`ed-cred-t=1;ed-cred-t=2;ed-idcred-t=4;ed-idcred-t=14;ed-idcred-t=33;ed-idcred-t=34;ed-comb-req`
+	if got := list(); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	w.agent.cfg.Public = []string{wellKnownCore}
+	if _, ours := w.agent.inClear()[wellKnownCore]; ours {
+		t.Error("the list of the server behind the agent cannot be had")
+	}
+	response, err := w.network().Do(t.Context(), coap.NewRequest(coap.GET, "/value"))
+	check(t, err)
+	if response.Code != coap.Unauthorized {
+		t.Errorf("/value in clear: got %v, want 4.01", response.Code)
+	}
+}
+
+// TestOneKeyForTwoUses is ED-17: the key for clients is not that for the authorization
+// server.
+func TestOneKeyForTwoUses(t *testing.T) {
+	w := newAgentWorld(t)
+	own, err := readEDHOCKey(w.path, w.agent.cfg)
+	check(t, err)
+	known := *w.agent.known
+	known.EDHOC = own
+	if _, err := newAgent(t.Context(), w.path, w.agent.cfg, &known, w.agent.log); err == nil || !strings.Contains(err.Error(), "a key of its own") {
+		t.Errorf("got %v, want an error", err)
+	}
+}
+
 // TestPeerSessionsEnd: with the peer, and with its scope, when the agent looks again;
 // those of others go on.
 func TestPeerSessionsEnd(t *testing.T) {

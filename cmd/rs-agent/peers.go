@@ -37,10 +37,9 @@ const maxName = 255
 // readPeers reads and checks the list at path. A file that is not there is an empty
 // list.
 func readPeers(path string) (*peers, error) {
-	p := new(peers)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return p, nil
+		return new(peers), nil
 	}
 	if err != nil {
 		return nil, err
@@ -52,11 +51,17 @@ func readPeers(path string) (*peers, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := settings.Parse(path, text, p); err != nil {
+	return parsePeers(path, text)
+}
+
+// parsePeers decodes and checks the text of a list called name.
+func parsePeers(name string, text []byte) (*peers, error) {
+	p := new(peers)
+	if err := settings.Parse(name, text, p); err != nil {
 		return nil, err
 	}
 	if err := p.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil
 }

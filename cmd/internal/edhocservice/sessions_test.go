@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/ostiary/ostiary/cmd/internal/credentials"
 	"github.com/ostiary/ostiary/edhoc"
+	"github.com/ostiary/ostiary/internal/cborseq"
 )
 
 // list is a Source in memory.
@@ -112,17 +114,58 @@ func TestSessionsEnd(t *testing.T) {
 	}
 	more := bob
 	more.Rights = "rw"
-	l.set("2", more, carol)
+	renamed := carol
+	renamed.Name = "caroline"
+	l.set("2", more, renamed)
 	sweep()
-	if len(*ended) != 2 || (*ended)[0] != "alice" || (*ended)[1] != "bob" {
-		t.Errorf("got %v ended, want alice and bob", *ended)
+	if want := []string{"alice", "bob", "carol"}; !slices.Equal(*ended, want) {
+		t.Errorf("got %v ended, want %v", *ended, want)
 	}
-	for _, p := range []Peer{alice, bob} {
+	for _, p := range []Peer{alice, bob, carol} {
 		if s.add(&Session{Peer: p, made: time.Now()}) {
 			t.Errorf("a session of %s is kept that has no right any more", p.Name)
 		}
 	}
 	if !s.add(&Session{Peer: more, made: time.Now()}) {
 		t.Error("a session with the new rights is not kept")
+	}
+}
+
+// expiring gives the peer a credential that expires.
+func expiring(t *testing.T, p Peer, at time.Time) Peer {
+	t.Helper()
+	bare, err := edhoc.NewCCS(p.Credential.PublicKey(), "", p.Credential.KID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := cborseq.AppendInt(cborseq.AppendMap(nil, 2), 4)
+	b = cborseq.AppendInt(b, at.Unix())
+	b = append(b, bare.CRED()[1:]...) // 'cnf'
+	if p.Credential, err = edhoc.ParseCCS(b); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestCredentialExpires: RFC 9528, Appendix D.1: it is found no more, and its sessions
+// end.
+func TestCredentialExpires(t *testing.T) {
+	now := time.Unix(2_000_000_000, 0)
+	alice := expiring(t, newPeer(t, "alice", "", 1), now.Add(time.Minute))
+	l := &list{}
+	l.set("1", alice)
+	s, ended := newSessions(l)
+	s.now = func() time.Time { return now }
+	wantFound(t, s, edhoc.KID([]byte{1}), 1)
+	if !s.add(&Session{Peer: alice, made: now}) {
+		t.Fatal("a session is not kept")
+	}
+	now = now.Add(time.Minute)
+	wantFound(t, s, edhoc.KID([]byte{1}), 0)
+	if s.add(&Session{Peer: alice, made: now}) {
+		t.Error("a session with an expired credential is kept")
+	}
+	if err := s.sweep(t.Context()); err != nil || len(*ended) != 1 {
+		t.Errorf("got %v ended, %v, want alice", *ended, err)
 	}
 }
