@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -131,7 +132,7 @@ func TestCredentialRefuses(t *testing.T) {
 }
 
 // identity makes one with a certificate of a.
-func (a *authority) identity(t *testing.T, name string, method edhoc.Method, value bool) edhoc.Identity {
+func (a *authority) identity(t *testing.T, name string, method edhoc.Method, how string) edhoc.Identity {
 	t.Helper()
 	static := method == edhoc.StaticDHStaticDH
 	usage := x509.KeyUsageDigitalSignature
@@ -148,8 +149,11 @@ func (a *authority) identity(t *testing.T, name string, method edhoc.Method, val
 	cred, err := cert.Credential(nil)
 	must(t, err)
 	id := edhoc.C5T(cert.Sequence())
-	if value {
+	switch how {
+	case "c5c":
 		id = edhoc.C5C(cert.Sequence(), a.cert.Sequence())
+	case "c5u":
+		id = edhoc.C5U("coap://example.org/" + hex.EncodeToString(c509.COSE(cert, a.cert))) // fetching is decoding
 	}
 	return edhoc.Identity{Credential: cred, ID: id, Key: key}
 }
@@ -168,7 +172,7 @@ func (a *authority) issueX509(t *testing.T, name string, key *edhoc.PublicKey, u
 	return cert
 }
 
-// Handshakes of two parties with certificates of one root, by hash and by value, native
+// Handshakes of two parties with certificates of one root, by hash, value and URI, native
 // and re-encoded. Each side knows the certificates that are named, and trusts the root.
 func TestHandshake(t *testing.T) {
 	native := newAuthority(t, "P-256", "root", nil)
@@ -182,13 +186,20 @@ func TestHandshake(t *testing.T) {
 	opts := c509.VerifyOptions{Roots: []*c509.Certificate{native.cert, xroot}, CurrentTime: now}
 	for name, sub := range subs {
 		for _, method := range []edhoc.Method{edhoc.SignatureSignature, edhoc.StaticDHStaticDH} {
-			for _, value := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, method %d, by value %t", name, method, value), func(t *testing.T) {
-					i, r := sub.identity(t, "initiator", method, value), sub.identity(t, "responder", method, value)
+			for _, how := range []string{"c5t", "c5c", "c5u"} {
+				t.Run(fmt.Sprintf("%s, method %d, %s", name, method, how), func(t *testing.T) {
+					i, r := sub.identity(t, "initiator", method, how), sub.identity(t, "responder", method, how)
 					known := []*edhoc.Credential{i.Credential, r.Credential}
 					find := func(id edhoc.IDCred) []*edhoc.Credential {
-						if id.C5C != nil {
-							cred, err := c509.Verify(id.C5C, opts)
+						chain := id.C5C
+						if id.C5U != "" {
+							resource, err := hex.DecodeString(strings.TrimPrefix(id.C5U, "coap://example.org/"))
+							must(t, err)
+							chain, err = c509.ParseCOSE(resource)
+							must(t, err)
+						}
+						if chain != nil {
+							cred, err := c509.Verify(chain, opts)
 							must(t, err)
 							return []*edhoc.Credential{cred}
 						}
