@@ -192,12 +192,12 @@ func (r *handshakeReplay) respond(own, other edhoc.Identity) (*edhoc.Session, er
 
 // splitEDHOC parts the payload of a combined request (RFC 9668, Section 3.2.1).
 func splitEDHOC(payload []byte) (message3, ciphertext []byte) {
-	s := cborseq.String(payload)
-	var ciphertext3 []byte
-	if !s.ReadBytes(&ciphertext3) {
+	rest := cborseq.String(payload)
+	var inside []byte
+	if !rest.ReadBytes(&inside) {
 		return nil, payload
 	}
-	return payload[:len(payload)-len(s)], s
+	return payload[:len(payload)-len(rest)], rest
 }
 
 // withoutEDHOC makes an OSCORE request of a combined one.

@@ -108,22 +108,16 @@ func wantRefusal(err error, ours bool, number int) error {
 	return nil
 }
 
-// each runs a copy of h for each value, with a change.
-func each[T any](ctx context.Context, h *handshake, values []T, change func(h *handshake, value T)) error {
-	for _, value := range values {
-		changed := *h
-		change(&changed, value)
-		if err := changed.run(ctx); err != nil {
-			return fmt.Errorf("%v: %w", value, err)
+func connectionIdentifiers(ctx context.Context, _ *role, h *handshake) error {
+	for _, ids := range [][2]edhoc.ConnID{
+		{"", "\x00"}, {"\x00", ""}, {"\x17", "\x18"}, {"\x20", "\x38"}, {"\xff", "\x37"}, {"ab", "a"}, {"1234567", "7654321"},
+	} {
+		h.cI, h.cR = ids[0], ids[1]
+		if err := h.run(ctx); err != nil {
+			return fmt.Errorf("C_I %v, C_R %v: %w", h.cI, h.cR, err)
 		}
 	}
 	return nil
-}
-
-func connectionIdentifiers(ctx context.Context, _ *role, h *handshake) error {
-	return each(ctx, h, [][2]edhoc.ConnID{
-		{"", "\x00"}, {"\x00", ""}, {"\x17", "\x18"}, {"\x20", "\x38"}, {"\xff", "\x37"}, {"ab", "a"}, {"1234567", "7654321"},
-	}, func(h *handshake, ids [2]edhoc.ConnID) { h.cI, h.cR = ids[0], ids[1] })
 }
 
 // madeCredentials has us authenticate with a CCS that NewCCS has made.
