@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math/big"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -365,3 +366,61 @@ func TestReflection(t *testing.T) {
 		}
 	}
 }
+
+// TestForgedMessages is behaviour 45 and ED-6: somebody at another address who tries all
+// short identifiers ends no handshake that waits, in either flow, with whatever he sends.
+// The peer may have another port meanwhile.
+func TestForgedMessages(t *testing.T) {
+	w := newReversed(t, func(r *reversed) { r.cfg.Message4, r.client.Message4 = true, true })
+	at := func(address string) { w.direct.RemoteAddr = netip.MustParseAddrPort(address) }
+	forge := func() {
+		t.Helper()
+		at("198.51.100.9:1000")
+		for id := range 256 {
+			cX := edhoc.ConnID([]byte{byte(id)})
+			for _, msg := range [][]byte{{0x01, 0x60}, {0x03, 0xf5}, {0x48, 1, 2, 3, 4, 5, 6, 7, 8}, bytes.Repeat([]byte{0xff}, 9)} {
+				want(t, w.post(append(cX.AppendCBOR(nil), msg...)), coap.BadRequest, nil)
+			}
+			r := coap.NewRequest(coap.POST, "/")
+			r.Options.Set(coap.OSCORE, []byte{0x09, 0x00, byte(id)})
+			r.Options.Set(coap.EDHOC, nil)
+			r.Payload = bytes.Repeat([]byte{0x48}, 32)
+			if resp, err := w.direct.Do(t.Context(), r); err != nil || resp.Code != coap.BadRequest {
+				t.Errorf("combined request: %v, %v", resp, err)
+			}
+		}
+		at("192.0.2.1:60000")
+	}
+	h, err := w.world.client.Begin(t.Context())
+	must(t, err)
+	forge()
+	s, id, err := h.Finish(t.Context())
+	must(t, err)
+	forge()
+	w.wantWorks(w.oscoreClient(s, id, w.direct))
+
+	between := w.client.Doer
+	w.client.Doer = doerFunc(func(ctx context.Context, r *coap.Request) (*coap.Response, error) {
+		forge()
+		return between.Do(ctx, r)
+	})
+	s, id, err = w.client.Establish(t.Context())
+	must(t, err)
+	w.wantWorks(w.oscoreClient(s, id, w.direct))
+	if len(w.failures) != 0 || w.contexts.Len() != 2 {
+		t.Errorf("failures %v, %d contexts", w.failures, w.contexts.Len())
+	}
+	// The answer to what was processed goes to whoever has the message.
+	at("198.51.100.9:1000")
+	for _, r := range w.direct.Requests() {
+		if r.RemoteAddr.Addr() == netip.MustParseAddr("192.0.2.1") && len(r.Payload) > 40 && r.Payload[0] != newSession && !r.Options.Has(coap.OSCORE) {
+			if resp := w.post(r.Payload); resp.Code != coap.Changed {
+				t.Errorf("again from elsewhere: %v", resp.Code)
+			}
+		}
+	}
+}
+
+type doerFunc func(context.Context, *coap.Request) (*coap.Response, error)
+
+func (f doerFunc) Do(ctx context.Context, r *coap.Request) (*coap.Response, error) { return f(ctx, r) }

@@ -57,7 +57,7 @@ func (s *ReverseServer) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 		respond(w, coap.BadRequest, nil)
 		return
 	}
-	e, st, a, err := s.table.take(cI, msg, s.now())
+	e, st, a, err := s.table.take(cI, r.RemoteAddr.Addr(), msg, s.now())
 	switch {
 	case errors.Is(err, errBusy):
 		busy(w)

@@ -124,7 +124,7 @@ func (s *Server) compose(r *coap.Request, hash digest, msg1 []byte, shown bool) 
 // message3 takes a message_3 to the end of its handshake. A message_3 that comes again
 // finds its answer. The errors say that there is nothing to answer with.
 func (s *Server) message3(r *coap.Request, cR edhoc.ConnID, msg3 []byte, combined bool) (*answer, error) {
-	e, st, a, err := s.table.take(cR, msg3, s.now())
+	e, st, a, err := s.table.take(cR, r.RemoteAddr.Addr(), msg3, s.now())
 	switch {
 	case err != nil:
 		return nil, err

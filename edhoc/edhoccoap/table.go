@@ -142,12 +142,15 @@ func (t *table) add(e *entry) (opening []byte, err error) {
 }
 
 // take gives the handshake of a message, and its state to the first one that comes. A
-// message that was answered before gets its answer instead. Errors: errUnknown, errBusy.
+// message that was answered before gets its answer instead, wherever it comes from.
+// Others come from the address that began the handshake: identifiers are short, and who
+// guesses one must not end the handshake of another (RFC 9528, Section 9.7). Errors:
+// errUnknown, errBusy.
 //
 //spec:9528-5.1-4
 //spec:9528-7-1
 //spec:9528-7-2
-func (t *table) take(id edhoc.ConnID, msg []byte, now time.Time) (*entry, state, *answer, error) {
+func (t *table) take(id edhoc.ConnID, peer netip.Addr, msg []byte, now time.Time) (*entry, state, *answer, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweep(now)
@@ -162,6 +165,7 @@ func (t *table) take(id edhoc.ConnID, msg []byte, now time.Time) (*entry, state,
 		}
 	}
 	switch {
+	case e.peer != peer:
 	case e.state != nil:
 		st := e.state
 		e.state, e.busy = nil, hash
