@@ -3,8 +3,11 @@ package rs
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/ostiary/ostiary/ace"
 )
@@ -167,6 +170,67 @@ func TestStandingAndTokensDoNotMeet(t *testing.T) {
 	if _, err := s.Authorize("e1", get, peerPath, start); err != nil {
 		t.Errorf("the peer: %v", err)
 	}
+}
+
+// TestStandingModel: whatever clients post and use, with names and subjects of the
+// same few, a peer has the right that it was given last until that is removed.
+func TestStandingModel(t *testing.T) {
+	names := rapid.SampledFrom([]string{"n1", "n2", "n3"})
+	methods := rapid.SampledFrom([]ace.Methods{ace.GET, ace.PUT, ace.POST})
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newServer(t, func(c *Config) { c.MaxTokens, c.MaxUnconfirmed = 2, 2 })
+		standing := map[string]ace.Methods{} // by subject
+		serial := 0
+		rt.Repeat(map[string]func(*rapid.T){
+			"stand": func(rt *rapid.T) {
+				subject, m := names.Draw(rt, "subject"), methods.Draw(rt, "methods")
+				free := !s.Contains(subject)
+				err := s.stand(subject, names.Draw(rt, "peer"), ace.Permission{Path: peerPath, Methods: m})
+				if (err == nil) != free {
+					rt.Fatalf("AddStanding of %s: %v", subject, err)
+				}
+				if free {
+					standing[subject] = m
+				}
+			},
+			"remove": func(rt *rapid.T) {
+				subject := names.Draw(rt, "subject")
+				s.Remove(subject)
+				delete(standing, subject)
+			},
+			"post": func(rt *rapid.T) {
+				serial++
+				subject, name := names.Draw(rt, "subject"), names.Draw(rt, "name")
+				all := scope(ace.Permission{Path: peerPath, Methods: ace.GET | ace.PUT | ace.POST})
+				err := s.post(subject, goodClaims(name, sub(name), cti(fmt.Sprint(serial)), all), start)
+				if _, taken := standing[subject]; taken && !errors.Is(err, ErrSubject) {
+					rt.Fatalf("token with the subject of a peer: %v", err)
+				}
+			},
+			"use": func(rt *rapid.T) { _, _ = s.Authorize(names.Draw(rt, "subject"), get, peerPath, start) },
+			"update": func(rt *rapid.T) {
+				serial++
+				name := names.Draw(rt, "name")
+				_ = s.update(names.Draw(rt, "subject"), goodClaims(name, kid(name), cti(fmt.Sprint(serial))), start)
+			},
+			"expire": func(rt *rapid.T) {
+				if _, err := s.Expire(start.Add(2 * time.Hour)); err != nil {
+					rt.Fatal(err)
+				}
+			},
+			"": func(rt *rapid.T) {
+				for subject, m := range standing {
+					for method, bit := range map[uint8]ace.Methods{get: ace.GET, put: ace.PUT, post: ace.POST} {
+						g, err := s.Authorize(subject, method, peerPath, start)
+						_, peer := g.Standing()
+						if (err == nil) != (m&bit != 0) || err == nil && peer == "" {
+							rt.Fatalf("%s has %v: %v gives %v, %v", subject, m, bit, g, err)
+						}
+					}
+				}
+			},
+		})
+	})
 }
 
 // TestStandingIsCopied: whoever keeps the list that he gave changes nothing with it.

@@ -18,6 +18,7 @@ First steps:
   ostiary-as rs add sensor              on the authorization server: writes sensor.rs.toml
   ostiary-rs-agent init DIR             write a configuration beside it
   ostiary-rs-agent serve --config FILE  run
+  ostiary-rs-agent peer add NAME        trust a client by its key in EDHOC (RFC 9528), without tokens
 
 Between agent and server nothing is protected: run the agent on the same host or on a link that nobody else can use.
 
