@@ -66,6 +66,7 @@ func (s *ReverseServer) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 		respond(w, coap.BadRequest, nil)
 		return
 	}
+	defer s.table.abandon(e, &a)
 	switch st := st.(type) {
 	case *edhoc.AwaitMessage2:
 		a = s.message2(r, e, st, msg)

@@ -133,6 +133,7 @@ func (s *Server) message3(r *coap.Request, cR edhoc.ConnID, msg3 []byte, combine
 	case a != nil:
 		return a, nil
 	}
+	defer s.table.abandon(e, &a)
 	session, msg4, err := s.complete(r, e, st.(*edhoc.AwaitMessage3), msg3, combined)
 	if err != nil {
 		a = s.failed(r, err)

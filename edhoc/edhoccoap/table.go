@@ -195,6 +195,15 @@ func (t *table) finish(e *entry, a *answer, next state) {
 	}
 }
 
+// abandon ends a handshake whose message was taken and not finished, as a function of the
+// application has panicked. It is deferred.
+func (t *table) abandon(e *entry, finished **answer) {
+	if *finished == nil {
+		_ = e.pending.Abort()
+		t.finish(e, &answer{code: coap.InternalServerError}, nil)
+	}
+}
+
 // sweep drops what is too old.
 //
 //spec:9528-7-4
