@@ -1,0 +1,5 @@
+//go:build !race
+
+package oscorecoap_test
+
+const raceEnabled = false
