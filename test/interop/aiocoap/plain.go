@@ -18,8 +18,8 @@ import (
 // plainTransport carries plain CoAP.
 type plainTransport struct {
 	scheme string
-	// serve returns the port of a server, and what ends it.
-	serve func(h coap.Handler) (port int, stop func(), err error)
+	// serve serves on a listener until stop is called; nil for UDP.
+	serve func(h coap.Handler, l net.Listener) (stop func())
 	dial  func(ctx context.Context, address string) (plainConn, error)
 }
 
@@ -32,7 +32,7 @@ type plainConn interface {
 
 // plainTransports are the transports, by what the names of their runs end with.
 var plainTransports = map[string]plainTransport{
-	"":     {"coap", servePlainUDP, dialPlainUDP},
+	"":     {"coap", nil, dialPlainUDP},
 	"-tcp": {"coap+tcp", servePlainTCP, dialPlainTCP},
 	"-ws":  {"coap+ws", servePlainWebSocket, dialPlainWebSocket},
 }
@@ -72,20 +72,46 @@ func (s *suite) plainPeer(ctx context.Context, args ...string) (p *interop.Proce
 
 // plainClient runs the cases with aiocoap as client.
 func (s *suite) plainClient(ctx context.Context, r *interop.Run, t plainTransport) (map[string]string, error) {
-	m := new(coap.Mux)
-	m.Handle("/value", interop.NewResource(interop.InitialValue))
-	m.Handle("/large", interop.NewResource(""))
-	port, stop, err := t.serve(m)
-	if err != nil {
-		return nil, err
+	var port int
+	record := new(recorder)
+	if t.serve == nil {
+		// aiocoap does not repeat a request that is answered with Echo.
+		e, err := coap.Listen("udp4", "127.0.0.1:0", coap.Config{Handler: plainResources(), UnvalidatedLimit: 1200})
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = e.Close() }()
+		port = int(e.LocalAddr().Port())
+	} else {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		record.Listener = l
+		defer t.serve(plainResources(), record)()
+		port = l.Addr().(*net.TCPAddr).Port
 	}
-	defer stop()
 	peer, _, err := s.plainPeer(ctx, "client", t.scheme, fmt.Sprint(port))
 	if err != nil {
 		return nil, err
 	}
 	defer peer.Stop()
-	return r.Do(ctx, os.Stdout, nil, func(ctx context.Context, name string) error { return say(ctx, peer, name) }), nil
+	results := r.Do(ctx, os.Stdout, nil, func(ctx context.Context, name string) error {
+		record.mark(name)
+		return say(ctx, peer, name)
+	})
+	if _, failed, _ := (interop.Results{r.Name: results}).Count(); failed > 0 || !s.update || t.serve == nil {
+		return results, nil
+	}
+	return results, record.save(filepath.Join(s.dir, "testdata", r.Name+".jsonl"))
+}
+
+// plainResources are what the cases ask for.
+func plainResources() coap.Handler {
+	m := new(coap.Mux)
+	m.Handle("/value", interop.NewResource(interop.InitialValue))
+	m.Handle("/large", interop.NewResource(""))
+	return m
 }
 
 // plainServer runs the cases with aiocoap as server.
@@ -142,55 +168,37 @@ func (c *plainClient) run(ctx context.Context, name string) error {
 // them in blocks over TCP and WebSockets too, of 2048 bytes (RFC 8323, Section 6).
 const plainMessageSize = 2300
 
-func servePlainUDP(h coap.Handler) (int, func(), error) {
-	// aiocoap does not repeat a request that is answered with Echo.
-	e, err := coap.Listen("udp4", "127.0.0.1:0", coap.Config{Handler: h, UnvalidatedLimit: 1200})
-	if err != nil {
-		return 0, nil, err
-	}
-	return int(e.LocalAddr().Port()), func() { _ = e.Close() }, nil
-}
-
 func dialPlainUDP(_ context.Context, address string) (plainConn, error) {
 	return coap.Dial("udp4", address, coap.Config{NStart: 2})
 }
 
-func servePlainTCP(h coap.Handler) (int, func(), error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, nil, err
-	}
+func servePlainTCP(h coap.Handler, l net.Listener) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() {
-		done <- (&coap.StreamServer{Config: coap.ConnConfig{Handler: h, MaxMessageSize: plainMessageSize}}).Serve(ctx, l)
-	}()
-	return l.Addr().(*net.TCPAddr).Port, func() {
+	server := &coap.StreamServer{Config: coap.ConnConfig{Handler: h, MaxMessageSize: plainMessageSize}}
+	go func() { done <- server.Serve(ctx, l) }()
+	return func() {
 		cancel()
 		<-done
-	}, nil
+	}
 }
 
 func dialPlainTCP(ctx context.Context, address string) (plainConn, error) {
 	return coap.DialTCP(ctx, address, nil, coap.ConnConfig{MaxMessageSize: plainMessageSize})
 }
 
-func servePlainWebSocket(h coap.Handler) (int, func(), error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, nil, err
-	}
+func servePlainWebSocket(h coap.Handler, l net.Listener) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	mux := http.NewServeMux()
 	mux.Handle(coap.WebSocketPath, coap.WebSocketHandler(coap.ConnConfig{Handler: h, MaxMessageSize: plainMessageSize}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
-	return l.Addr().(*net.TCPAddr).Port, func() {
+	return func() {
 		cancel()
 		_ = server.Close()
 		<-done
-	}, nil
+	}
 }
 
 func dialPlainWebSocket(ctx context.Context, address string) (plainConn, error) {
