@@ -32,7 +32,7 @@ func TestReadPeers(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"good", alice + bob, ""},
 		{"comment only", "# nobody\n", ""},
-		{"unknown key", alice + "nmae = 'x'\n", `peers.toml:4: unknown key "peer.nmae"`},
+		{"unknown key", alice + "rights = 'x'\n", `peers.toml:4: unknown key "peer.rights"`},
 		{"not TOML", "[[peer\n", "peers.toml:1"},
 		{"no name", strings.Replace(alice, "'alice'", "''", 1), "peer 1: name: missing"},
 		{"name of control characters", strings.Replace(alice, "'alice'", `"a\nb"`, 1), "printable"},
