@@ -109,6 +109,36 @@ func publicFor(t *testing.T, k *PublicKey) any {
 	return pub
 }
 
+// TestX509Subject: the subject is all that the certificate says, in its order. One that
+// leaves anything out would let the owner of another certificate pass for its subject.
+func TestX509Subject(t *testing.T) {
+	root := newAuthority(t, "root", nil)
+	name := func(oid int, value string) pkix.AttributeTypeAndValue {
+		return pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, oid}, Value: value}
+	}
+	const cn, o = 3, 10
+	for want, names := range map[string]pkix.RDNSequence{
+		"CN=pump,O=Example":   {{name(o, "Example")}, {name(cn, "pump")}},
+		"O=Example,CN=pump":   {{name(cn, "pump")}, {name(o, "Example")}},
+		"CN=pump,CN=mallory":  {{name(cn, "mallory")}, {name(cn, "pump")}},
+		"CN=mallory+CN=pump":  {{name(cn, "mallory"), name(cn, "pump")}},
+		"CN=pump\\,O=Example": {{name(cn, "pump,O=Example")}},
+		"":                    nil,
+	} {
+		raw, err := asn1.Marshal(names)
+		must(t, err)
+		der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+			SerialNumber: big.NewInt(2), RawSubject: raw, NotBefore: testTime, NotAfter: testTime.AddDate(0, 1, 0),
+		}, root.cert, root.key.Public(), root.key)
+		must(t, err)
+		cred, err := ParseX509(der)
+		must(t, err)
+		if cred.Subject() != want {
+			t.Errorf("got %q, want %q", cred.Subject(), want)
+		}
+	}
+}
+
 // Handshakes with certificates: chains by value, x5t and x5u, each key that
 // crypto/x509 knows, each use that the certificate allows.
 func TestX509(t *testing.T) {

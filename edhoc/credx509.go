@@ -61,11 +61,16 @@ func fromX509(cert *x509.Certificate) (*Credential, error) {
 	if err != nil {
 		return nil, unusable("certificate: %v", err)
 	}
+	// Not cert.Subject: of several attributes of one type it keeps the last.
+	var subject pkix.RDNSequence
+	if _, err := asn1.Unmarshal(cert.RawSubject, &subject); err != nil {
+		return nil, unusable("certificate: subject: %v", err)
+	}
 	return &Credential{
 		cred:      cborseq.AppendBytes(nil, cert.Raw),
 		cert:      bytes.Clone(cert.Raw),
 		key:       key.restrict(useX509(cert.KeyUsage)),
-		subject:   cert.Subject.String(),
+		subject:   subject.String(),
 		notBefore: cert.NotBefore,
 		notAfter:  cert.NotAfter.Add(1), // the last moment is in it (RFC 5280, Section 4.1.2.5)
 		value:     X5Chain(cert.Raw),
