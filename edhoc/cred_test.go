@@ -121,7 +121,7 @@ func TestX509Subject(t *testing.T) {
 		"CN=pump,O=Example":   {{name(o, "Example")}, {name(cn, "pump")}},
 		"O=Example,CN=pump":   {{name(cn, "pump")}, {name(o, "Example")}},
 		"CN=pump,CN=mallory":  {{name(cn, "mallory")}, {name(cn, "pump")}},
-		"CN=mallory+CN=pump":  {{name(cn, "mallory"), name(cn, "pump")}},
+		"CN=pump+CN=mallory":  {{name(cn, "pump"), name(cn, "mallory")}}, // as DER has it
 		"CN=pump\\,O=Example": {{name(cn, "pump,O=Example")}},
 		"":                    nil,
 	} {
