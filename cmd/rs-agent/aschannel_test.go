@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/cmd/internal/credentials"
 	"github.com/ostiary/ostiary/cmd/internal/edhocservice"
 	"github.com/ostiary/ostiary/coap"
@@ -32,6 +33,8 @@ type fakeAS struct {
 	service    *edhocservice.Service
 	away       error
 	handshakes int
+	claims     map[string]*ace.Claims // of tokens; nil: 2.05 to everything
+	asked      int
 }
 
 func (s *fakeAS) Revision(context.Context) (string, error)           { return "", nil }
@@ -74,11 +77,38 @@ func (s *fakeAS) start(own *credentials.EDHOC) {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(service.Close)
-	yes := coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) { _ = w.Respond(r.NewResponse(coap.Content)) })
-	pipeline = oscorecoap.Handler(contexts, yes, oscorecoap.Plain(service.Resources(), edhoccoap.Path), oscorecoap.Config{})
+	pipeline = oscorecoap.Handler(contexts, coap.HandlerFunc(s.answer), oscorecoap.Plain(service.Resources(), edhoccoap.Path), oscorecoap.Config{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.handler, s.contexts, s.service = pipeline, contexts, service
+}
+
+// answer says 2.05, or what the server knows of a token.
+func (s *fakeAS) answer(w coap.ResponseWriter, r *coap.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	response := r.NewResponse(coap.Content)
+	if s.claims != nil {
+		s.asked++
+		asked, err := ace.ParseIntrospectionRequest(r.Payload)
+		if err != nil {
+			s.t.Error(err)
+			return
+		}
+		known := &ace.IntrospectionResponse{}
+		if c := s.claims[string(asked.Token)]; c != nil {
+			known.Active, known.Claims = true, *c
+		}
+		response.Code, response.Payload = coap.Created, known.Append(nil)
+		response.Options.SetUint(coap.ContentFormat, uint32(ace.ContentFormat))
+	}
+	_ = w.Respond(response)
+}
+
+func (s *fakeAS) leave(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = err
 }
 
 // Do implements coap.Doer.

@@ -49,7 +49,10 @@ func (w *agentWorld) network() coap.Doer {
 	return &coaptest.Direct{Handler: coap.HandlerFunc(func(rw coap.ResponseWriter, r *coap.Request) { w.agent.handler.ServeCOAP(rw, r) })}
 }
 
-func newAgentWorld(t *testing.T) *agentWorld {
+func newAgentWorld(t *testing.T) *agentWorld { return newAgentWorldWith(t, nil) }
+
+// newAgentWorldWith makes one whose configuration and credentials are changed.
+func newAgentWorldWith(t *testing.T, change func(*config, *credentials.ResourceServer)) *agentWorld {
 	t.Helper()
 	w := &agentWorld{t: t, log: new(bytes.Buffer)}
 	dir := filepath.Join(t.TempDir(), "agent")
@@ -78,6 +81,9 @@ func newAgentWorld(t *testing.T) *agentWorld {
 	check(t, err)
 	cfg, read, err := (&configFlag{Config: w.path}).load()
 	check(t, err)
+	if change != nil {
+		change(&cfg, read)
+	}
 	w.agent, err = newAgent(t.Context(), w.path, cfg, read, slog.New(slog.DiscardHandler))
 	check(t, err)
 	t.Cleanup(func() { w.agent.close() })
@@ -376,20 +382,33 @@ func TestTokensAndPeers(t *testing.T) {
 // token uploads a token with name in every claim that holds one.
 func (w *agentWorld) token(name string, scope ace.AIF) coap.Doer {
 	w.t.Helper()
+	claims := claimsOf(name, scope)
+	token, err := ace.EncryptCWT(nil, claims, w.key, nil)
+	check(w.t, err)
+	d, err := w.upload(token, claims)
+	check(w.t, err)
+	return d
+}
+
+func claimsOf(name string, scope ace.AIF) *ace.Claims {
 	material := &ace.OSCOREInputMaterial{ID: []byte(name), MasterSecret: secret.Bytes("fedcba9876543210"), Salt: []byte("salt")}
-	claims := &ace.Claims{
+	return &ace.Claims{
 		Issuer: "coap://as.example", Audience: "sensor", Subject: name, CWTID: []byte(name),
 		Expiration: ace.Date(time.Now().Add(time.Hour)), Scope: ace.AIFScope(scope), Cnf: &ace.Confirmation{OSCORE: material},
 	}
-	token, err := ace.EncryptCWT(nil, claims, w.key, nil)
-	check(w.t, err)
+}
+
+func (w *agentWorld) upload(token []byte, claims *ace.Claims) (coap.Doer, error) {
+	w.t.Helper()
 	ids, err := idalloc.New(idalloc.Config{Now: time.Now})
 	check(w.t, err)
 	c, err := client.New(client.Config{Transport: acecoap.NewTransport(w.network()), IDs: ids, Clock: time.Now})
 	check(w.t, err)
 	session, err := c.Upload(w.t.Context(), "192.0.2.1:5683", &client.Access{
-		Audience: "sensor", Scope: claims.Scope, Token: token, Expires: time.Now().Add(time.Hour), Material: material,
+		Audience: "sensor", Scope: claims.Scope, Token: token, Expires: time.Now().Add(time.Hour), Material: claims.Cnf.OSCORE,
 	})
-	check(w.t, err)
-	return acecoap.Doer(session, coap.BlockwiseConfig{})
+	if err != nil {
+		return nil, err
+	}
+	return acecoap.Doer(session, coap.BlockwiseConfig{}), nil
 }
