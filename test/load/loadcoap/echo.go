@@ -15,6 +15,7 @@ type EchoConfig struct {
 	Rounds  int           // turns of each server, interleaved
 	Slice   time.Duration // of one turn
 	Payload int           // bytes echoed
+	Peers   int           // among which the requests are divided
 }
 
 // EchoResult are requests answered in a second, and their ratios.
@@ -48,14 +49,16 @@ func EchoCommand(args []string) (any, error) {
 	flags.IntVar(&cfg.Rounds, "rounds", 10, "how often each server has its turn")
 	flags.DurationVar(&cfg.Slice, "slice", 300*time.Millisecond, "how long a turn is")
 	flags.IntVar(&cfg.Payload, "payload", 30, "bytes of payload")
+	flags.IntVar(&cfg.Peers, "peers", 1, "sockets among which the requests are divided, at most 96")
 	_ = flags.Parse(args) // exits on errors
 	return Echo(cfg)
 }
 
 // Echo runs the comparison.
 func Echo(cfg EchoConfig) (*EchoResult, error) {
+	cfg.Peers = min(max(1, cfg.Peers), window)
 	plain := func(n int) ([][]byte, error) { return plainRequests(n, cfg.Payload), nil }
-	protected := newProtector(cfg.Payload)
+	protected := newProtector(cfg.Payload, cfg.Peers)
 	servers := []*server{
 		{name: "raw_udp", start: startRaw, requests: plain},
 		{name: "raw_udp_batched", start: startRawBatched, requests: plain},
@@ -66,7 +69,7 @@ func Echo(cfg EchoConfig) (*EchoResult, error) {
 	for round := range cfg.Rounds + 1 { // the first warms up
 		for i := range servers {
 			s := servers[(i+round)%len(servers)]
-			if err := s.turn(cfg.Slice, round > 0); err != nil {
+			if err := s.turn(cfg, round > 0); err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
 		}
@@ -81,18 +84,18 @@ func Echo(cfg EchoConfig) (*EchoResult, error) {
 }
 
 // turn starts the server, asks it for the time of a slice, and stops it.
-func (s *server) turn(slice time.Duration, counts bool) error {
+func (s *server) turn(cfg EchoConfig, counts bool) error {
 	addr, stop, err := s.start()
 	if err != nil {
 		return err
 	}
 	defer stop()
 	// More than any of them answers, so that none runs dry.
-	requests, err := s.requests(int(slice.Seconds()*800_000) + 1000)
+	requests, err := s.requests(int(cfg.Slice.Seconds()*800_000) + 1000)
 	if err != nil {
 		return err
 	}
-	answered, took, err := drive(addr, requests, slice)
+	answered, took, err := drive(addr, requests, cfg.Slice, cfg.Peers)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -22,21 +23,37 @@ const perSocket = 60_000
 
 // drive sends requests to a server for a while, keeping a window of them
 // outstanding, and counts the answers. It sends and receives in batches, so
-// that most of the time is the server's.
-func drive(addr netip.AddrPort, requests [][]byte, d time.Duration) (answered int, took time.Duration, err error) {
-	for begin := time.Now(); len(requests) > burst && took < d; took = time.Since(begin) {
+// that most of the time is the server's. The window is divided among the peers,
+// which are sockets.
+func drive(addr netip.AddrPort, requests [][]byte, d time.Duration, peers int) (answered int, took time.Duration, err error) {
+	begin, share := time.Now(), len(requests)/peers
+	counts, errs := make([]int, peers), make([]error, peers)
+	var wg sync.WaitGroup
+	for i := range peers {
+		wg.Go(func() { counts[i], errs[i] = drivePeer(addr, requests[i*share:][:share], begin.Add(d), window/peers) })
+	}
+	wg.Wait()
+	for _, n := range counts {
+		answered += n
+	}
+	return answered, time.Since(begin), errors.Join(errs...)
+}
+
+func drivePeer(addr netip.AddrPort, requests [][]byte, deadline time.Time, window int) (answered int, err error) {
+	for len(requests) > burst && time.Now().Before(deadline) {
 		n := min(perSocket, len(requests))
-		got, err := driveSocket(addr, requests[:n], begin.Add(d))
+		got, err := driveSocket(addr, requests[:n], deadline, window)
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		answered += got
 		requests = requests[n:]
 	}
-	return answered, took, nil
+	return answered, nil
 }
 
-func driveSocket(addr netip.AddrPort, requests [][]byte, deadline time.Time) (answered int, err error) {
+func driveSocket(addr netip.AddrPort, requests [][]byte, deadline time.Time, window int) (answered int, err error) {
+	burst := min(burst, max(1, window/3))
 	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(addr))
 	if err != nil {
 		return 0, err

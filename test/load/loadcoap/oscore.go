@@ -9,27 +9,41 @@ import (
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
 
-// protector is both ends of an OSCORE association, made anew for each turn.
+// protector is both ends of an OSCORE association for each peer, made anew for
+// each turn.
 type protector struct {
-	payload int
-	client  *oscore.Association
+	payload, peers int
+	clients        []*oscore.Association
 }
 
-func newProtector(payload int) *protector { return &protector{payload: payload} }
+func newProtector(payload, peers int) *protector { return &protector{payload: payload, peers: peers} }
 
-func (p *protector) start() (netip.AddrPort, func(), error) {
-	params := oscore.Params{MasterSecret: secret.Bytes("0123456789abcdef"), MasterSalt: []byte("saltsalt"), SenderID: []byte{1}, RecipientID: []byte{2}}
-	server, err := oscore.NewAssociation(oscore.Config{Params: params, Subject: "load"})
-	if err != nil {
-		return netip.AddrPort{}, nil, err
+// associate makes both ends of the association with a peer.
+func associate(peer int) (client, server *oscore.Association, err error) {
+	params := oscore.Params{
+		MasterSecret: append(secret.Bytes("0123456789abcde"), byte(peer)), MasterSalt: []byte("saltsalt"),
+		SenderID: []byte{0xff}, RecipientID: []byte{byte(peer)},
+	}
+	if server, err = oscore.NewAssociation(oscore.Config{Params: params, Subject: "load"}); err != nil {
+		return nil, nil, err
 	}
 	params.SenderID, params.RecipientID = params.RecipientID, params.SenderID
-	if p.client, err = oscore.NewAssociation(oscore.Config{Params: params}); err != nil {
-		return netip.AddrPort{}, nil, err
-	}
+	client, err = oscore.NewAssociation(oscore.Config{Params: params})
+	return client, server, err
+}
+
+func (p *protector) start() (netip.AddrPort, func(), error) {
 	contexts := new(oscore.Contexts)
-	if err := contexts.Add(server); err != nil {
-		return netip.AddrPort{}, nil, err
+	p.clients = nil
+	for i := range p.peers {
+		client, server, err := associate(i)
+		if err == nil {
+			err = contexts.Add(server)
+		}
+		if err != nil {
+			return netip.AddrPort{}, nil, err
+		}
+		p.clients = append(p.clients, client)
 	}
 	m := new(coap.Mux)
 	m.Handle("/echo", echo)
@@ -43,12 +57,12 @@ func (p *protector) start() (netip.AddrPort, func(), error) {
 	return e.LocalAddr(), func() { _ = e.Close() }, nil
 }
 
-// requests protects n requests for /echo.
+// requests protects n requests for /echo, for one peer after the other.
 func (p *protector) requests(n int) ([][]byte, error) {
 	requests := make([][]byte, n)
 	m := oscore.Message{Code: 2, Options: []oscore.Option{{Number: 11, Value: []byte("echo")}}, Payload: make([]byte, p.payload)}
 	for i := range requests {
-		out, _, err := p.client.ProtectRequest(m)
+		out, _, err := p.clients[min(i/(n/p.peers), p.peers-1)].ProtectRequest(m)
 		if err != nil {
 			return nil, err
 		}
