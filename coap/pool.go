@@ -11,8 +11,8 @@ type PoolConfig struct {
 	Workers int // goroutines that work at once; default 16
 	Queue   int // requests that wait for one; default 256
 	// PerPeer is how many requests of one peer (its identity, or else its
-	// address) may be in the pool at once, working or waiting, so that no
-	// peer keeps the others out; default an eighth of Workers, at least 1.
+	// address) may be in the pool at once, waiting or not yet answered, so that
+	// no peer keeps the others out; default an eighth of Workers, at least 1.
 	// More wait in the queue of nobody: they are refused.
 	PerPeer int
 	// RetryAfter is the Max-Age of a refusal, in seconds; default 2.
@@ -108,11 +108,6 @@ func (p *Pool) work(j job) {
 	for {
 		p.run(j)
 		p.mu.Lock()
-		if key := peerKey(j.r); p.peers[key] > 1 {
-			p.peers[key]--
-		} else {
-			delete(p.peers, key)
-		}
 		if p.head == len(p.queue) {
 			p.queue, p.head = nil, 0
 			p.running--
@@ -132,9 +127,19 @@ func (p *Pool) work(j job) {
 }
 
 func (p *Pool) run(j job) {
-	w := &poolWriter{w: j.w, token: j.token}
+	w := &poolWriter{w: j.w, token: j.token, leave: sync.OnceFunc(func() { p.leave(peerKey(j.r)) })}
+	defer w.leave()
 	defer w.recover()
 	j.h.ServeCOAP(w, j.r)
+}
+
+// leave gives the place of a request to the next one of the peer.
+func (p *Pool) leave(key any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.peers[key]--; p.peers[key] == 0 {
+		delete(p.peers, key)
+	}
 }
 
 // A poolWriter knows whether its request was answered: the endpoint may use its
@@ -143,6 +148,7 @@ type poolWriter struct {
 	w     ResponseWriter
 	token []byte
 	done  atomic.Bool
+	leave func()
 }
 
 // recover answers 5.00 for a handler that panicked before it answered, so that
@@ -153,9 +159,11 @@ func (w *poolWriter) recover() {
 	}
 }
 
-// Respond answers the request.
+// Respond answers the request. Its place is free before: the peer may ask again as soon
+// as it has the answer.
 func (w *poolWriter) Respond(r *Response) error {
 	w.done.Store(true)
+	w.leave()
 	return w.w.Respond(r)
 }
 
@@ -172,6 +180,7 @@ func (w *poolWriter) End() {
 // Drop leaves the request without a response.
 func (w *poolWriter) Drop() {
 	w.done.Store(true)
+	w.leave()
 	drop(w.w)
 }
 

@@ -71,3 +71,45 @@ func TestPoolToken(t *testing.T) {
 	}
 	p.Close()
 }
+
+// eager is a peer that asks again as soon as it is answered.
+type eager struct {
+	responses
+	again func()
+}
+
+func (w *eager) Respond(r *coap.Response) error {
+	_ = w.responses.Respond(r)
+	if w.again != nil {
+		w.again()
+	}
+	return nil
+}
+
+// TestPoolOneAfterTheOther: who asks one thing after the other is within its share,
+// however soon it asks, and not beyond it before it is answered.
+func TestPoolOneAfterTheOther(t *testing.T) {
+	p := coap.NewPool(coap.PoolConfig{Workers: 2, Queue: 2, PerPeer: 1})
+	second, third := new(responses), new(responses)
+	hold, asked := make(chan struct{}), make(chan struct{})
+	h := p.Handler(coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+		if r.Path() == "/second" {
+			<-hold
+		}
+		_ = w.Respond(&coap.Response{Code: coap.Content})
+	}))
+	h.ServeCOAP(&eager{again: func() {
+		h.ServeCOAP(second, coap.NewRequest(coap.GET, "/second"))
+		h.ServeCOAP(third, coap.NewRequest(coap.GET, "/third"))
+		close(asked)
+	}}, coap.NewRequest(coap.GET, "/first"))
+	<-asked
+	close(hold)
+	p.Close()
+	if want := []coap.Code{coap.Content}; !slices.Equal(second.codes, want) {
+		t.Errorf("second: %v, want %v", second.codes, want)
+	}
+	if want := []coap.Code{coap.TooManyRequests}; !slices.Equal(third.codes, want) {
+		t.Errorf("third: %v, want %v", third.codes, want)
+	}
+}
