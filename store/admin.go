@@ -2,9 +2,14 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
+	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/as"
 )
 
@@ -17,8 +22,9 @@ type Admin struct {
 // Admin returns the registry for changes by actor.
 func (s *Store) Admin(actor string) *Admin { return &Admin{s, actor} }
 
-// change makes a change of the registry and adds its event to the audit log.
-func (a *Admin) change(ctx context.Context, kind, subject string, do func(*tx) error) error {
+// change makes a change of the registry and adds its event to the audit log, with the
+// details that say what a registration lets its subject do.
+func (a *Admin) change(ctx context.Context, kind, subject string, details map[string]string, do func(*tx) error) error {
 	err := a.s.write(ctx, func(t *tx) error {
 		if err := do(t); err != nil {
 			return err
@@ -26,7 +32,7 @@ func (a *Admin) change(ctx context.Context, kind, subject string, do func(*tx) e
 		if err := countRevision(t); err != nil {
 			return err
 		}
-		_, err := t.audit(Event{Kind: kind, Actor: a.actor, Subject: subject})
+		_, err := t.audit(Event{Kind: kind, Actor: a.actor, Subject: subject, Detail: details})
 		return err
 	})
 	a.s.reg.forget() // also after an unknown outcome
@@ -43,7 +49,7 @@ func (a *Admin) AddClient(ctx context.Context, c as.Client, contexts ...Context)
 	if err != nil {
 		return fmt.Errorf("store: encode client %q: %w", c.Name, err)
 	}
-	return a.change(ctx, "client.add", c.Name, func(t *tx) error {
+	return a.change(ctx, "client.add", c.Name, clientDetails(c), func(t *tx) error {
 		if err := one(t.exec("INSERT INTO clients (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING", c.Name, record))(ErrExists); err != nil {
 			return err
 		}
@@ -58,7 +64,7 @@ func (a *Admin) UpdateClient(ctx context.Context, c as.Client) error {
 	if err != nil {
 		return fmt.Errorf("store: encode client %q: %w", c.Name, err)
 	}
-	return a.change(ctx, "client.update", c.Name, func(t *tx) error {
+	return a.change(ctx, "client.update", c.Name, clientDetails(c), func(t *tx) error {
 		return one(t.exec("UPDATE clients SET record = $2 WHERE name = $1", c.Name, record))(ErrNotFound)
 	})
 }
@@ -66,7 +72,7 @@ func (a *Admin) UpdateClient(ctx context.Context, c as.Client) error {
 // RemoveClient removes a client with its contexts, or fails with [ErrNotFound].
 // Tokens stay.
 func (a *Admin) RemoveClient(ctx context.Context, name string) error {
-	return a.change(ctx, "client.remove", name, func(t *tx) error {
+	return a.change(ctx, "client.remove", name, nil, func(t *tx) error {
 		if err := one(t.exec("DELETE FROM clients WHERE name = $1", name))(ErrNotFound); err != nil {
 			return err
 		}
@@ -81,7 +87,7 @@ func (a *Admin) AddResourceServer(ctx context.Context, r ResourceServer, context
 	if err != nil {
 		return fmt.Errorf("store: encode resource server %q: %w", r.Name, err)
 	}
-	return a.change(ctx, "rs.add", r.Name, func(t *tx) error {
+	return a.change(ctx, "rs.add", r.Name, serverDetails(r), func(t *tx) error {
 		if err := one(t.exec("INSERT INTO resource_servers (name, record) VALUES ($1, $2) ON CONFLICT DO NOTHING", r.Name, record))(ErrExists); err != nil {
 			return err
 		}
@@ -99,7 +105,7 @@ func (a *Admin) UpdateResourceServer(ctx context.Context, r ResourceServer) erro
 	if err != nil {
 		return fmt.Errorf("store: encode resource server %q: %w", r.Name, err)
 	}
-	return a.change(ctx, "rs.update", r.Name, func(t *tx) error {
+	return a.change(ctx, "rs.update", r.Name, serverDetails(r), func(t *tx) error {
 		if err := one(t.exec("UPDATE resource_servers SET record = $2 WHERE name = $1", r.Name, record))(ErrNotFound); err != nil {
 			return err
 		}
@@ -110,7 +116,7 @@ func (a *Admin) UpdateResourceServer(ctx context.Context, r ResourceServer) erro
 // RemoveResourceServer removes a resource server with its contexts, or fails
 // with [ErrNotFound].
 func (a *Admin) RemoveResourceServer(ctx context.Context, name string) error {
-	return a.change(ctx, "rs.remove", name, func(t *tx) error {
+	return a.change(ctx, "rs.remove", name, nil, func(t *tx) error {
 		if err := one(t.exec("DELETE FROM resource_servers WHERE name = $1", name))(ErrNotFound); err != nil {
 			return err
 		}
@@ -122,7 +128,7 @@ func (a *Admin) RemoveResourceServer(ctx context.Context, name string) error {
 // client or resource server. It fails with [ErrNotFound], [ErrExists] or
 // [ErrKeyReuse].
 func (a *Admin) AddContext(ctx context.Context, c Context) error {
-	return a.change(ctx, "context.add", c.Name, func(t *tx) error {
+	return a.change(ctx, "context.add", c.Name, nil, func(t *tx) error {
 		var n int
 		query := "SELECT 1 FROM clients WHERE name = $1"
 		kind, name := kindOf(c.Subject)
@@ -143,7 +149,7 @@ func (a *Admin) AddContext(ctx context.Context, c Context) error {
 // RemoveContext erases a security context, or fails with [ErrNotFound]. Neither
 // its name nor its key material can be added again.
 func (a *Admin) RemoveContext(ctx context.Context, name string) error {
-	return a.change(ctx, "context.remove", name, func(t *tx) error {
+	return a.change(ctx, "context.remove", name, nil, func(t *tx) error {
 		return one(t.exec("DELETE FROM oscore_contexts WHERE name = $1", name))(ErrNotFound)
 	})
 }
@@ -183,6 +189,42 @@ func (a *Admin) addContexts(t *tx, subject string, contexts []Context) error {
 		}
 	}
 	return nil
+}
+
+// clientDetails are the keys that a client is registered with.
+func clientDetails(c as.Client) map[string]string {
+	return keyDetails(c.Keys, c.Credentials, c.CertSubject)
+}
+
+// serverDetails are the keys that a resource server is registered with, and what it
+// may ask.
+func serverDetails(r ResourceServer) map[string]string {
+	var keys []*ace.Key
+	if r.Key != nil {
+		keys = append(keys, r.Key)
+	}
+	details := keyDetails(keys, r.Credentials, r.CertSubject)
+	if r.Introspection != as.NoIntrospection {
+		details["introspection"] = strconv.Itoa(int(r.Introspection))
+	}
+	return details
+}
+
+// keyDetails are the thumbprints of keys (RFC 9679) and SHA-256 of credentials.
+func keyDetails(keys []*ace.Key, credentials [][]byte, certSubject string) map[string]string {
+	var thumbprints, fingerprints []string
+	for _, k := range keys {
+		thumbprints = append(thumbprints, hexString(k.Thumbprint()))
+	}
+	for _, c := range credentials {
+		sum := sha256.Sum256(c)
+		fingerprints = append(fingerprints, hexString(sum[:]))
+	}
+	details := map[string]string{
+		"keys": strings.Join(thumbprints, ","), "credentials": strings.Join(fingerprints, ","), "certificates": certSubject,
+	}
+	maps.DeleteFunc(details, func(_, value string) bool { return value == "" })
+	return details
 }
 
 func setAudiences(t *tx, r ResourceServer) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/as"
@@ -31,14 +32,16 @@ type clientRecord struct {
 	CertSubject string   `cbor:"8,keyasint,omitempty"`
 }
 
-// checkName refuses a name that is none, or that could be taken for the subject of
-// another kind.
+// checkName refuses a name that is none, that could be taken for the subject of
+// another kind, or that a credential or a file cannot hold as it is.
 func checkName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("no name")
 	case strings.ContainsRune(name, 0):
 		return errors.New("NUL in a name")
+	case !utf8.ValidString(name):
+		return errors.New("name is not UTF-8")
 	}
 	return nil
 }

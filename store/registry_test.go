@@ -5,8 +5,10 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -226,10 +228,10 @@ func testRegistryChanges(t *testing.T, open opener) {
 	if err := me.AddResourceServer(ctx, ResourceServer{Token: server.Token}); err == nil {
 		t.Error("a resource server without a name was added")
 	}
-	for _, name := range []string{as.ResourceServerSubject("valve"), "a\x00", "\x00"} {
-		withNUL := server
-		withNUL.Name = name
-		if me.AddClient(ctx, as.Client{Name: name}) == nil || me.AddResourceServer(ctx, withNUL) == nil {
+	for _, name := range []string{as.ResourceServerSubject("valve"), "a\x00", "\x00", "a\xff", "\xed\xa0\x80"} {
+		odd := server
+		odd.Name = name
+		if me.AddClient(ctx, as.Client{Name: name}) == nil || me.AddResourceServer(ctx, odd) == nil {
 			t.Errorf("the name %q was added", name)
 		}
 	}
@@ -278,6 +280,25 @@ func testRegistryChanges(t *testing.T, open opener) {
 	want := "client.add pump, rs.add valve, rs.add valve2, client.update pump, rs.update valve2, client.remove pump, rs.remove valve"
 	if got := strings.Join(kinds, ", "); got != want {
 		t.Errorf("events %s, want %s", got, want)
+	}
+	keyed := func(more map[string]string, keys []*ace.Key, credentials ...[]byte) map[string]string {
+		var thumbprints, fingerprints []string
+		for _, k := range keys {
+			thumbprints = append(thumbprints, hexString(k.Thumbprint()))
+		}
+		for _, c := range credentials {
+			sum := sha256.Sum256(c)
+			fingerprints = append(fingerprints, hexString(sum[:]))
+		}
+		more["keys"], more["credentials"] = strings.Join(thumbprints, ","), strings.Join(fingerprints, ",")
+		return more
+	}
+	withKey := keyed(map[string]string{"certificates": "CN=pump,O=Example"}, client.Keys, client.Credentials...)
+	asking := keyed(map[string]string{"certificates": "CN=valve", "introspection": "2"}, []*ace.Key{server.Key}, server.Credentials...)
+	for i, want := range []map[string]string{withKey, asking, asking, withKey, asking, nil, nil} {
+		if !maps.Equal(events[i].Detail, want) {
+			t.Errorf("event %s has %v, want %v", kinds[i], events[i].Detail, want)
+		}
 	}
 }
 
