@@ -30,7 +30,9 @@ var (
 // A ResponseWriter answers one request. A handler calls Respond once; that
 // may be after ServeCOAP has returned, from another goroutine, and then the
 // endpoint acknowledges the request meanwhile and sends a separate response
-// (RFC 7252, Section 5.2.2).
+// (RFC 7252, Section 5.2.2). A ResponseWriter that has answered is used for
+// another request once the handler has returned, unless there is an observation:
+// it is not to be called again then.
 //
 // To accept an observation (RFC 7641) a handler answers a request that has
 // the Observe option 0 with a success response that itself has an Observe
