@@ -28,7 +28,7 @@ var RawPublicKeys = edhoccoap.Profile{
 
 // A Peer is trusted in a handshake.
 type Peer struct {
-	// Name is the peer's in logs, and counts its sessions.
+	// Name is the peer's in logs, and with Rights counts its sessions.
 	Name string
 	// Credential is what the peer proves to be its own. No two peers have one.
 	Credential *edhoc.Credential

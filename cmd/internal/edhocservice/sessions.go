@@ -96,14 +96,15 @@ func (c *sessions) add(s *Session) bool {
 		return false
 	}
 	var over []*Session
-	name, others := s.Peer.Name, 0
+	same := func(x *Session) bool { return x.Peer.Name == s.Peer.Name && x.Peer.Rights == s.Peer.Rights }
+	others := 0
 	for _, x := range c.all {
-		if x.Peer.Name == name {
+		if same(x) {
 			others++
 		}
 	}
 	c.all = slices.DeleteFunc(c.all, func(x *Session) bool {
-		if others < c.limits.SessionsPerPeer || x.Peer.Name != name {
+		if others < c.limits.SessionsPerPeer || !same(x) {
 			return false
 		}
 		others--

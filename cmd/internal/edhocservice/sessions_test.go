@@ -131,6 +131,38 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
+// TestSessionsPerPeer: one peer has no more than its share, the oldest gives way, and
+// another of the same name, with other rights, has a share of its own.
+func TestSessionsPerPeer(t *testing.T) {
+	alice, other := newPeer(t, "alice", "client", 1), newPeer(t, "alice", "resource server", 2)
+	l := &list{}
+	l.set("1", alice, other)
+	s, _ := newSessions(l)
+	var ended []*Session
+	s.end = func(x *Session) { ended = append(ended, x) }
+	if err := s.sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	add := func(p Peer) *Session {
+		x := &Session{Peer: p, made: time.Now()}
+		if !s.add(x) {
+			t.Fatalf("session of %s is not kept", p.Rights)
+		}
+		return x
+	}
+	add(other)
+	first := add(alice)
+	add(alice)
+	add(other)
+	if len(ended) != 0 {
+		t.Fatalf("%d sessions have ended, want 0", len(ended))
+	}
+	add(alice)
+	if len(ended) != 1 || ended[0] != first {
+		t.Errorf("%d sessions have ended, want the oldest of its peer", len(ended))
+	}
+}
+
 // expiring gives the peer a credential that expires.
 func expiring(t *testing.T, p Peer, at time.Time) Peer {
 	t.Helper()
