@@ -61,6 +61,9 @@ func (e *EDHOC) Identity() (edhoc.Identity, error) {
 	if err := e.Type.check("type"); err != nil {
 		return edhoc.Identity{}, err
 	}
+	if len(e.PrivateKey.Bytes) == 0 {
+		return edhoc.Identity{}, errors.New("private_key: missing; write the one of this credential here, which only its device has")
+	}
 	key, err := e.Type.private(e.PrivateKey.Bytes)
 	if err != nil {
 		return edhoc.Identity{}, fmt.Errorf("private_key: not a private key on %v", keyTypes[e.Type.index()].curve)

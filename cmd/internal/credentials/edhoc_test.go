@@ -55,7 +55,7 @@ func TestClientWithEDHOCRefuses(t *testing.T) {
 		spoil      func(*Client)
 	}{
 		{"both", "want one of them", func(c *Client) { c.Renewal = "b2" }},
-		{"no private key", "edhoc.private_key", func(c *Client) { c.EDHOC.PrivateKey = settings.Secret{} }},
+		{"no private key", "edhoc.private_key: missing", func(c *Client) { c.EDHOC.PrivateKey = settings.Secret{} }},
 		{"private key 0", "edhoc.private_key", func(c *Client) { c.EDHOC.PrivateKey.Bytes = make([]byte, 32) }},
 		{"no credential", "edhoc.credential", func(c *Client) { c.EDHOC.Credential = nil }},
 		{"credential of another", "edhoc.credential: is not of the private_key", func(c *Client) { c.EDHOC.Credential = other.EDHOC.Credential }},
