@@ -58,7 +58,7 @@ func (c *call) sendCancellation(r *Request) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	id, ok := e.ids.take(c.peer(), now, false)
-	if c.finished || e.closed || !ok {
+	if c.finished || e.closed || !ok || !c.key.peer.IsValid() {
 		return false
 	}
 	c.stopSending(now)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,6 +123,38 @@ func TestObserveCancel(t *testing.T) {
 		server.expect("no cancellation", "")
 		send(0, "ee03", token, accepted, "late")
 		server.expect("notification", "7000ee03")
+	})
+}
+
+// TestObserveGroup: the end of an observation of a group is no Confirmable message
+// to the group; whoever notifies then is told by a Reset.
+func TestObserveGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(coaptest.Network)
+		group := netip.MustParseAddrPort("224.0.1.187:5683")
+		members, member := raw{t, n.Listen(group)}, raw{t, n.Listen(serverAddr)}
+		c := endpoint(t, n, clientAddr, coap.Config{}).Client(group)
+		for name, cancel := range map[string]func() *coap.Request{"deregistration": nil, "cancellation": func() *coap.Request { return protected(1, 8) }} {
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			r := coap.NewRequest(coap.GET, "/x")
+			r.NonConfirmable = true
+			go func() { done <- c.ObserveCancel(ctx, r, func(*coap.Response) { stop() }, cancel) }()
+			d, ok := members.sock.Receive(time.Second)
+			if !ok || d.Data[0]>>4 != 5 {
+				t.Fatalf("got %x", d.Data)
+			}
+			note := append([]byte{0x58, byte(coap.Content), 0xee, 2 * name[0]}, d.Data[4:12]...)
+			n.Send(coaptest.Datagram{From: serverAddr, To: clientAddr, Data: append(note, 0x60)})
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			//spec:7252-8.1-1
+			members.expect(name, "")
+			note[3]++
+			n.Send(coaptest.Datagram{From: serverAddr, To: clientAddr, Data: append(note, 0x61, 1)})
+			member.expect(name, "7000"+hex.EncodeToString(note[2:4]))
+		}
 	})
 }
 

@@ -192,6 +192,9 @@ func (c *call) deregister() bool {
 	}
 	c.finished = true
 	delete(e.calls, c.key)
+	if !c.key.peer.IsValid() {
+		return true // a group gets no Confirmable message; its members learn by Resets
+	}
 	if c.req.Options.Has(OSCORE) {
 		return true // who protected the registration protects its cancellation
 	}
