@@ -1,23 +1,29 @@
 package edhocservice
 
 import (
+	"crypto/sha256"
 	"log/slog"
 	"time"
 
 	"github.com/ostiary/ostiary/edhoc"
+	"github.com/ostiary/ostiary/internal/cborseq"
 )
+
+// shortHash is the size of SHA-256/64 (RFC 9054, Section 2.1).
+const shortHash = 8
 
 // known is a list of peers, by what messages name them with. It does not change.
 type known struct {
 	byCRED    map[string]Peer
 	byKID     map[string][]Peer
-	bySubject map[string]Peer // without Credential
+	byHash    map[string][]Peer // of a certificate: SHA-256, cut to 64 bits
+	bySubject map[string]Peer   // without Credential
 }
 
 // index makes it. Of two peers with one credential nobody could say who is there:
 // the first of the list has it.
 func index(peers []Peer, log *slog.Logger) known {
-	k := known{byCRED: map[string]Peer{}, byKID: map[string][]Peer{}, bySubject: map[string]Peer{}}
+	k := known{byCRED: map[string]Peer{}, byKID: map[string][]Peer{}, byHash: map[string][]Peer{}, bySubject: map[string]Peer{}}
 	for _, p := range peers {
 		if p.Credential == nil {
 			if first, taken := k.bySubject[p.CertificateSubject]; taken {
@@ -36,30 +42,38 @@ func index(peers []Peer, log *slog.Logger) known {
 		if kid := p.Credential.KID(); kid != nil {
 			k.byKID[string(kid)] = append(k.byKID[string(kid)], p)
 		}
+		if chain := p.Credential.ByValue().X5Chain; chain != nil {
+			sum := sha256.Sum256(chain[0])
+			hash := string(sum[:shortHash])
+			k.byHash[hash] = append(k.byHash[hash], p)
+		}
 	}
 	return k
 }
 
-// find gives the credentials that id may mean, and that are valid.
+// find gives the credentials that id may mean, and that are valid. It looks at those
+// only that fit, for anybody can ask: so other hashes than SHA-256 find nobody.
 func (k known) find(id edhoc.IDCred, now time.Time) []*edhoc.Credential {
-	var found []*edhoc.Credential
-	try := func(p Peer) {
-		if p.Credential.Matches(id) && p.Credential.ValidAt(now) == nil {
-			found = append(found, p.Credential)
+	var named []Peer
+	byCRED := func(cred []byte) {
+		if p, ok := k.byCRED[string(cred)]; ok {
+			named = []Peer{p}
 		}
 	}
 	switch {
 	case id.KID != nil:
-		for _, p := range k.byKID[string(id.KID)] {
-			try(p)
-		}
+		named = k.byKID[string(id.KID)]
 	case id.KCCS != nil:
-		if p, ok := k.byCRED[string(id.KCCS)]; ok {
-			try(p)
-		}
-	default:
-		for _, p := range k.byCRED {
-			try(p)
+		byCRED(id.KCCS)
+	case id.X5Chain != nil:
+		byCRED(cborseq.AppendBytes(nil, id.X5Chain[0]))
+	case id.X5T != nil && len(id.X5T.Value) >= shortHash:
+		named = k.byHash[string(id.X5T.Value[:shortHash])]
+	}
+	var found []*edhoc.Credential
+	for _, p := range named {
+		if p.Credential.Matches(id) && p.Credential.ValidAt(now) == nil {
+			found = append(found, p.Credential)
 		}
 	}
 	return found

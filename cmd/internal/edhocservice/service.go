@@ -26,7 +26,10 @@ type Service struct {
 	cfg      Config
 	sessions *sessions
 	server   *edhoccoap.Server
-	pool     *coap.Pool // for what costs curve operations
+	reverse  *edhoccoap.ReverseServer // nil if it is not served
+	resource coap.Handler             // of both
+	pool     *coap.Pool               // for what costs curve operations
+	stock    *stock
 }
 
 // New checks cfg. It does not read the list of peers yet: Sweep and the first
@@ -38,18 +41,14 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{cfg: cfg}
 	s.sessions = &sessions{trusted: cfg.Trusted, roots: cfg.Roots, limits: cfg.Limits, now: cfg.Now, log: cfg.Log, end: s.end}
-	responder, err := edhoc.NewResponder(edhoc.Config{
-		Methods: cfg.Profile.Methods, Suites: cfg.Profile.Suites, Identities: cfg.Identities,
-	})
+	own := edhoc.Config{Methods: cfg.Profile.Methods, Suites: cfg.Profile.Suites, Identities: cfg.Identities}
+	s.stock, err = newStock(own, cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	s.server, err = edhoccoap.NewServer(edhoccoap.Config{
-		Responder: responder, Find: s.sessions.find, IDs: cfg.IDs, Establish: s.establish,
-		Message4Optional: true, // there are clients that wait for it after a message_3 alone
-		Observer:         edhoccoap.Observer{Completed: s.completed, Failed: s.failed},
-	})
-	if err != nil {
+	own.Ephemeral = s.stock.keys.Take
+	if err := s.serve(own); err != nil {
+		s.stock.close()
 		return nil, err
 	}
 	s.pool = coap.NewPool(coap.PoolConfig{Workers: runtime.GOMAXPROCS(0), Queue: queue, PerPeer: perPeer})
@@ -60,7 +59,7 @@ func New(cfg Config) (*Service, error) {
 // /.well-known/core that says what it supports. They are used in clear.
 func (s *Service) Resources() *coap.Mux {
 	m := new(coap.Mux)
-	m.Handle(edhoccoap.Path, s.pool.Handler(s.server))
+	m.Handle(edhoccoap.Path, s.pool.Handler(s.resource))
 	m.Describe(edhoccoap.Path, s.cfg.Profile.Attributes()...)
 	return m
 }
@@ -94,6 +93,10 @@ func (s *Service) End(a *oscore.Association) {
 func (s *Service) Close() {
 	s.pool.Close()
 	s.server.Close()
+	if s.reverse != nil {
+		s.reverse.Close()
+	}
+	s.stock.close()
 }
 
 // errRemoved ends a handshake of a peer that was removed while it ran.

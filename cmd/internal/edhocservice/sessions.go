@@ -43,8 +43,9 @@ func (c *sessions) find(ctx context.Context, id edhoc.IDCred, _ []edhoc.EADItem)
 		return nil, err
 	}
 	c.mu.Lock()
-	found := c.known.find(id, c.now())
+	k := c.known
 	c.mu.Unlock()
+	found := k.find(id, c.now())
 	if len(found) == 0 && id.X5Chain != nil {
 		found = c.certify(id.X5Chain)
 	}

@@ -2,8 +2,15 @@ package edhocservice
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
 	"errors"
 	"log/slog"
+	"math/big"
 	"slices"
 	"testing"
 	"time"
@@ -73,6 +80,43 @@ func TestFind(t *testing.T) {
 	if _, err := s.find(t.Context(), edhoc.KID([]byte{2}), nil); err == nil {
 		t.Error("a peer is trusted though the list cannot be read")
 	}
+}
+
+// TestFindCertificate: a pinned certificate is found by its hash and by itself, and by
+// nothing that would take a look at each.
+func TestFindCertificate(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	check(t, err)
+	pump, err := edhoc.ParseX509(der)
+	check(t, err)
+	l := &list{}
+	l.set("1", newPeer(t, "alice", "", 1), Peer{Name: "pump", Credential: pump})
+	s, _ := newSessions(l)
+	hashed := func(algorithm int64, value []byte) edhoc.IDCred {
+		b := cborseq.AppendInt(cborseq.AppendMap(nil, 1), 34) // x5t
+		id, err := edhoc.ParseIDCred(cborseq.AppendBytes(cborseq.AppendInt(cborseq.AppendArray(b, 2), algorithm), value))
+		check(t, err)
+		return id
+	}
+	sum, long := sha256.Sum256(der), sha512.Sum512(der)
+	flipped := sum
+	flipped[31]++
+	wantFound(t, s, edhoc.X5T(der), 1)
+	wantFound(t, s, hashed(-16, sum[:]), 1)
+	wantFound(t, s, hashed(-16, flipped[:]), 0)
+	wantFound(t, s, hashed(-15, sum[:]), 0)
+	wantFound(t, s, hashed(-16, sum[:7]), 0)
+	wantFound(t, s, hashed(-44, long[:]), 0)
+	wantFound(t, s, edhoc.C5T(der), 0)
+	wantFound(t, s, edhoc.X5Chain(der), 1)
+	wantFound(t, s, edhoc.X5Chain(der, der), 1)
+	wantFound(t, s, edhoc.X5Chain([]byte{1}, der), 0)
+	s.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	wantFound(t, s, edhoc.X5T(der), 0)
+	wantFound(t, s, edhoc.X5Chain(der), 0)
 }
 
 // TestOneCredentialOfTwo: it is that of the first in the list.
