@@ -65,19 +65,24 @@ func entries(n int) uint32 {
 }
 
 // key hashes a peer and a Message ID. The seed is secret, so that nobody can
-// choose two peers with one key.
+// choose two peers with one key. A peer counts its Message IDs up, as a rule
+// (RFC 7252, Section 4.4): eight in a row have keys that are next to each other
+// in the index, in one line of memory.
 func (d *dedup) key(peer netip.AddrPort, mid uint16) uint64 {
 	var b [20]byte
 	a := peer.Addr().As16()
 	copy(b[:], a[:])
-	port := peer.Port()
-	b[16], b[17], b[18], b[19] = byte(port>>8), byte(port), byte(mid>>8), byte(mid)
+	port, group := peer.Port(), mid/groupSize
+	b[16], b[17], b[18], b[19] = byte(port>>8), byte(port), byte(group>>8), byte(group)
 	h := maphash.Bytes(d.seed, b[:])
 	if zone := peer.Addr().Zone(); zone != "" {
 		h ^= maphash.String(d.seed, zone) * 0x9e3779b97f4a7c15
 	}
-	return h
+	return h&^((groupSize-1)<<32) | uint64(mid%groupSize)<<32
 }
+
+// groupSize is how many slots of the index a line of memory has.
+const groupSize = 8
 
 // receive notes a message. If it is known already, known is true and answer
 // what was sent for it, empty if nothing was; the answer is appended to dst.

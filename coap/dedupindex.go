@@ -6,7 +6,7 @@ package coap
 // touches one line of memory, and an entry only if it is the one. The keys are
 // keyed hashes: nobody can choose them.
 type entryIndex struct {
-	slots []uint64 // a power of two, of which at most three quarters are used
+	slots []uint64 // a power of two, of which at most half are used
 	n     int
 }
 
@@ -33,7 +33,7 @@ func (d *dedup) find(key uint64) (at uint32, ok bool) {
 // more.
 func (d *dedup) insert(key uint64, at uint32) {
 	x := &d.index
-	if 4*(x.n+1) > 3*len(x.slots) {
+	if 2*(x.n+1) > len(x.slots) {
 		x.grow()
 	}
 	mask := uint64(len(x.slots) - 1)
