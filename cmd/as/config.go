@@ -26,6 +26,8 @@ type config struct {
 	// EDHOCRoots are files, beside this one, of the authorities whose certificates devices
 	// may use in EDHOC, X.509 in PEM.
 	EDHOCRoots []string `toml:"edhoc_roots,omitempty"`
+	// EDHOCReverse also serves the message flow in which the CoAP client is the Responder.
+	EDHOCReverse bool `toml:"edhoc_reverse,omitempty"`
 
 	Log    logConfig    `toml:"log"`
 	Limits limitsConfig `toml:"limits"`

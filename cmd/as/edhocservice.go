@@ -28,9 +28,11 @@ func newEDHOCService(a *authority, keys []serverKey) (*edhocservice.Service, err
 	if err != nil {
 		return nil, cli.Usage(err)
 	}
+	profile := edhocProfile(types)
+	profile.Reverse = a.cfg.EDHOCReverse
 	return edhocservice.New(edhocservice.Config{
 		Identities: identities,
-		Profile:    edhocProfile(types),
+		Profile:    profile,
 		Trusted:    &edhocPeers{registry: a.store, log: a.log},
 		Roots:      roots,
 		IDs:        a.ids,

@@ -28,6 +28,8 @@ type config struct {
 	State       string            `toml:"state"`       // file for what must survive a restart, beside this one
 	EDHOCKey    string            `toml:"edhoc_key"`   // file of the EDHOC key, beside this one; none: no EDHOC with clients
 	Peers       string            `toml:"peers"`       // file of the EDHOC peers and their rights, beside this one
+	// EDHOCReverse also serves the message flow in which the CoAP client is the Responder.
+	EDHOCReverse bool `toml:"edhoc_reverse"`
 	// Introspection asks the authorization server about tokens that the agent cannot
 	// read, over a channel by EDHOC.
 	Introspection bool              `toml:"introspection"`

@@ -35,10 +35,12 @@ func (a *agent) assembleEDHOC(path string) error {
 			return cli.Usage(fmt.Errorf("%s and %s hold one key; each needs a key of its own", a.cfg.EDHOCKey, a.cfg.Credentials))
 		}
 	}
+	profile := peerProfile(key.Type)
+	profile.Reverse = a.cfg.EDHOCReverse
 	var count atomic.Uint64 // of subjects
 	a.edhoc, err = edhocservice.New(edhocservice.Config{
 		Identities: []edhoc.Identity{own},
-		Profile:    peerProfile(key.Type),
+		Profile:    profile,
 		Trusted:    &peerSource{path: settings.Beside(path, a.cfg.Peers)},
 		IDs:        a.ids,
 		Contexts:   &a.contexts,

@@ -28,7 +28,7 @@ type world struct {
 	sessions []*Session // that have begun
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, options ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, trusted: &list{revision: "1"}}
 	own, err := credentials.NewEDHOC("server", []byte{0})
@@ -45,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	w.ids, err = idalloc.New(idalloc.Config{Now: time.Now})
 	check(t, err)
 	w.begin = func(*Session) error { return nil }
-	w.Service, err = New(Config{
+	cfg := Config{
 		Identities: []edhoc.Identity{identity}, Profile: RawPublicKeys, Trusted: w.trusted, IDs: w.ids, Contexts: &w.contexts,
 		Begin: func(s *Session) error {
 			w.sessions = append(w.sessions, s)
@@ -57,7 +57,11 @@ func newWorld(t *testing.T) *world {
 		},
 		Limits: Limits{Sessions: 5, SessionsPerPeer: 5, Lifetime: time.Hour},
 		Log:    slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, o := range options {
+		o(&cfg)
+	}
+	w.Service, err = New(cfg)
 	check(t, err)
 	t.Cleanup(w.Close)
 	return w
