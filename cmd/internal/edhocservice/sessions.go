@@ -34,8 +34,13 @@ type sessions struct {
 	certified map[string]Peer
 }
 
-// maxCertified bounds the handshakes at once of peers with a certificate.
-const maxCertified = 1024
+const (
+	// maxCertified bounds the handshakes at once of peers with a certificate.
+	maxCertified = 1024
+	// maxChain bounds a chain in bytes: anybody can send one, and what it costs to verify
+	// grows faster than its length.
+	maxChain = 4 << 10
+)
 
 // find gives the trusted credentials that id may mean (edhoccoap.Config).
 func (c *sessions) find(ctx context.Context, id edhoc.IDCred, _ []edhoc.EADItem) ([]*edhoc.Credential, error) {
@@ -55,6 +60,14 @@ func (c *sessions) find(ctx context.Context, id edhoc.IDCred, _ []edhoc.EADItem)
 // certify verifies a chain of certificates, and finds the peer that it belongs to.
 func (c *sessions) certify(chain [][]byte) []*edhoc.Credential {
 	if c.roots == nil {
+		return nil
+	}
+	size := 0
+	for _, der := range chain {
+		size += len(der)
+	}
+	if size > maxChain {
+		c.log.Debug("certificates refused: too long", "bytes", size)
 		return nil
 	}
 	credential, err := edhoc.VerifyX509(chain, x509.VerifyOptions{Roots: c.roots, CurrentTime: c.now()})
