@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ostiary/ostiary/ace"
+	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/coap/coaptest"
@@ -185,6 +186,58 @@ func TestCertificates(t *testing.T) {
 	w.sync()
 	if w.alive(d) {
 		t.Error("the session outlives the certificate")
+	}
+}
+
+// TestCertifiedKinds: who has the certificate of a resource server is that, and not the
+// client of its name; and a subject is of one of the two only.
+func TestCertifiedKinds(t *testing.T) {
+	later := time.Now().Add(time.Hour)
+	root := issue(t, nil, true, later, pkix.Name{CommonName: "root"})
+	w := newEDHOCWorldIn(t, func(c *config, dir string) {
+		c.EDHOCRoots = []string{"ca.pem"}
+		b := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.der})
+		if err := os.WriteFile(filepath.Join(dir, "ca.pem"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+	w.permitAll()
+	client := func(name, subject string) error {
+		key := newKey{certified: subject}
+		_, err := addEDHOCClient(t.Context(), w.a.store, w.a.cfg, w.keys, newClient{name: name}, key)
+		return err
+	}
+	server := func(name, subject string) error {
+		_, err := addResourceServer(t.Context(), w.a.store, w.a.cfg, w.keys, newResourceServer{
+			name: name, algorithm: "AES-CCM-16-64-128", introspection: as.WithClaims, key: newKey{certified: subject},
+		})
+		return err
+	}
+	if err := errors.Join(client("pump", "CN=pump client"), server("pump", "CN=pump server")); err != nil {
+		t.Fatal(err)
+	}
+	if err := server("other", "CN=pump client"); err == nil || !strings.Contains(err.Error(), `registered already, for "pump"`) {
+		t.Errorf("the subject of a client for a resource server: %v", err)
+	}
+	if err := client("other", "CN=pump server"); err == nil || !strings.Contains(err.Error(), `"resource server pump"`) {
+		t.Errorf("the subject of a resource server for a client: %v", err)
+	}
+	scope := ace.AIFScope(ace.AIF{{Path: "/a", Methods: ace.GET}})
+	request := (&ace.TokenRequest{Audience: "pump", Scope: scope}).Append(nil)
+	question := (&ace.IntrospectionRequest{Token: []byte("token")}).Append(nil)
+	for name, want := range map[string]struct{ token, introspection coap.Code }{
+		"pump client": {coap.Created, coap.Forbidden}, "pump server": {coap.BadRequest, coap.Created},
+	} {
+		d, err := w.open(issue(t, root, false, later, pkix.Name{CommonName: name}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := post(t, d, "/token", request); r.Code != want.token {
+			t.Errorf("%s for a token: got %v, want %v", name, r.Code, want.token)
+		}
+		if r := post(t, d, "/introspect", question); r.Code != want.introspection {
+			t.Errorf("%s for introspection: got %v, want %v", name, r.Code, want.introspection)
+		}
 	}
 }
 

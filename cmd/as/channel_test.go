@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -268,6 +269,9 @@ func TestPublicKeys(t *testing.T) {
 			t.Errorf("%s: got %v, want a usage error with %q", c.name, err, c.want)
 		}
 	}
+	if _, err := add("nameless again", keyFlags{PublicKey: write("nameless again", nameless.Credential)}); err == nil || !strings.Contains(err.Error(), `"without a kid"`) {
+		t.Errorf("the key without a kid of another: %v", err)
+	}
 	// Nor for a resource server, nor the other way round.
 	key, err := (&keyFlags{PublicKey: ownFile}).key("valve")
 	if err != nil {
@@ -280,6 +284,27 @@ func TestPublicKeys(t *testing.T) {
 	valve := w.registerServer("valve", as.NoIntrospection)
 	if _, err = add("y", keyFlags{PublicKey: write("valve", valve.EDHOC.Credential)}); err == nil || !strings.Contains(err.Error(), `"resource server valve"`) {
 		t.Errorf("a client with the key of a resource server: %v", err)
+	}
+}
+
+// TestPublicKeysOfOneKID: so many devices may have one kid as a handshake can try, and
+// none is let in the way of those that are there.
+func TestPublicKeysOfOneKID(t *testing.T) {
+	w := newEDHOCWorld(t, nil)
+	for i := range maxSameKID + 1 {
+		pair, err := credentials.NewEDHOC("", []byte{9})
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := edhoc.ParseCCS(pair.Credential)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = addEDHOCClient(t.Context(), w.a.store, w.a.cfg, w.keys, newClient{name: fmt.Sprint(i)}, newKey{public: public})
+		var usage *cli.UsageError
+		if full := i == maxSameKID; full != errors.As(err, &usage) || full && !strings.Contains(err.Error(), "have the kid 09") {
+			t.Errorf("device %d: %v", i, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -116,8 +117,12 @@ func (n newKey) prepare(ctx context.Context, s *store.Store, cfg config, name st
 	return device, addServer(device, keys)
 }
 
+// maxSameKID bounds the devices with one key identifier: a handshake tries the key of
+// each, also for somebody who is none of them.
+const maxSameKID = 16
+
 // unused refuses a public key that another subject is registered with, or that is the
-// server's: nobody could say who is there.
+// server's: nobody could say who is there. And one whose identifier too many have.
 func (n newKey) unused(ctx context.Context, s *store.Store, subject string, keys []serverKey) error {
 	if n.certified != "" {
 		return n.unusedSubject(ctx, s, subject)
@@ -127,16 +132,27 @@ func (n newKey) unused(ctx context.Context, s *store.Store, subject string, keys
 			return cli.Usage(fmt.Errorf("this is the key of the server in %s", k.file))
 		}
 	}
-	holder, found := "", false
+	holder, found, same := "", false, 0
 	err := eachCredential(ctx, s, func(other string, c *edhoc.Credential, err error) {
-		if err == nil && other != subject && c.PublicKey().Equal(n.public.PublicKey()) {
+		if err != nil || other == subject {
+			return
+		}
+		if c.PublicKey().Equal(n.public.PublicKey()) {
 			holder, found = other, true
 		}
+		if kid := n.public.KID(); kid != nil && bytes.Equal(c.KID(), kid) {
+			same++
+		}
 	})
-	if err == nil && found {
-		err = cli.Usage(fmt.Errorf("this key is registered already, for %q; each needs a key of its own", shown(holder)))
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return cli.Usage(fmt.Errorf("this key is registered already, for %q; each needs a key of its own", shown(holder)))
+	case same >= maxSameKID:
+		return cli.Usage(fmt.Errorf("%d devices have the kid %x already, and a handshake has to try them all: give this one another", same, n.public.KID()))
 	}
-	return err
+	return nil
 }
 
 // unusedSubject is unused for the subject of a certificate.

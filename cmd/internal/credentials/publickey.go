@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -30,8 +31,12 @@ const maxPublicKey = 64 << 10
 // kid, or an X.509 certificate, DER or PEM. The device must name the same bytes, which
 // Credential.CRED has. The key is on one of curves, of which none stands for P-256.
 func ReadPublicKey(path string, curves ...edhoc.Curve) (*edhoc.Credential, error) {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxPublicKey+1))
+	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	c, err := parsePublicKey(b, curves)
@@ -49,8 +54,8 @@ func parsePublicKey(b []byte, curves []edhoc.Curve) (*edhoc.Credential, error) {
 		return nil, fmt.Errorf("longer than %d bytes", maxPublicKey)
 	}
 	text := bytes.TrimSpace(b)
-	if block, _ := pem.Decode(text); block != nil {
-		return parsePEM(block, curves)
+	if block, more := pem.Decode(text); block != nil {
+		return parsePEM(block, more, curves)
 	}
 	if decoded, err := hex.DecodeString(string(text)); err == nil {
 		b = decoded
@@ -58,12 +63,21 @@ func parsePublicKey(b []byte, curves []edhoc.Curve) (*edhoc.Credential, error) {
 	return ParseCredential(b, curves...)
 }
 
-func parsePEM(block *pem.Block, curves []edhoc.Curve) (*edhoc.Credential, error) {
+// parsePEM reads a block, and looks for others in more: which of several is the device's
+// nobody can say.
+func parsePEM(block *pem.Block, more []byte, curves []edhoc.Curve) (*edhoc.Credential, error) {
+	several := false
+	for b := block; b != nil; b, more = pem.Decode(more) {
+		if strings.HasSuffix(b.Type, "PRIVATE KEY") {
+			return nil, errPrivate
+		}
+		several = several || b != block
+	}
 	switch {
+	case several:
+		return nil, errors.New("PEM of several: want one PUBLIC KEY or CERTIFICATE, that of the device")
 	case block.Type == "CERTIFICATE":
 		return ParseCredential(block.Bytes, curves...)
-	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-		return nil, errPrivate
 	case block.Type != "PUBLIC KEY":
 		return nil, fmt.Errorf("PEM of a %s: want a PUBLIC KEY or a CERTIFICATE", block.Type)
 	}

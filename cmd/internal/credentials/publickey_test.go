@@ -95,11 +95,14 @@ func TestReadPublicKey(t *testing.T) {
 		{"private COSE_Key", private, nil},
 		{"CCS with a private key", slices.Concat([]byte{0xa1, 8, 0xa1, 1}, private), nil},
 		{"private key in PEM", inPEM("EC PRIVATE KEY", der), nil},
+		{"certificate and its private key in PEM", slices.Concat(inPEM("CERTIFICATE", der), inPEM("PRIVATE KEY", der)), nil},
+		{"two certificates in PEM", slices.Concat(inPEM("CERTIFICATE", certificate(t, elliptic.P256())), inPEM("CERTIFICATE", der)), nil},
 		{"another curve", certificate(t, elliptic.P384()), nil},
 		{"CCS and more", append(slices.Clone(ccs), 0), nil},
 		{"nothing", nil, nil},
 		{"text", []byte("a key"), nil},
-		{"long", bytes.Repeat([]byte("00"), maxPublicKey), nil},
+		{"with space, as long as it may be", slices.Concat(inHex(ccs), bytes.Repeat([]byte(" "), maxPublicKey-2*len(ccs)-1)), ccs},
+		{"with space, too long", slices.Concat(inHex(ccs), bytes.Repeat([]byte(" "), maxPublicKey-2*len(ccs))), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "key")
