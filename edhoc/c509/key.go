@@ -76,7 +76,8 @@ func (c *Certificate) CheckSignature(issuer crypto.PublicKey) error {
 	if c.typ == Native {
 		signed = c.raw[:c.tbs]
 	}
-	if c.sigAlg.is(sigRSASHA1, sigECDSASHA1) {
+	// Not by sigAlg: there are several ways to write it.
+	if alg := c.view.SignatureAlgorithm; alg == x509.SHA1WithRSA || alg == x509.ECDSAWithSHA1 {
 		return invalid("signed with SHA-1")
 	}
 	if c.typ == Native && c.sigAlg.ecdsa() && orderSize(issuer) != len(c.signature)/2 {

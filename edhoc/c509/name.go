@@ -32,7 +32,7 @@ type Attribute struct {
 // written as "01-23-45-FF-FE-67-89-AB", takes the least space.
 func CommonName(text string) Name { return Name{{Type: attrCommonName, Text: text}} }
 
-// String writes the name as RFC 2253 does, in the manner of pkix.Name.
+// String writes all of the name as RFC 2253 does, in its order.
 func (n Name) String() string {
 	var b cryptobyte.Builder
 	n.addDER(&b)
@@ -44,9 +44,7 @@ func (n Name) String() string {
 	if rest, err := encodingasn1.Unmarshal(der, &rdns); err != nil || len(rest) > 0 {
 		return ""
 	}
-	var name pkix.Name
-	name.FillFromRDNSequence(&rdns)
-	return name.String()
+	return rdns.String() // not by pkix.Name: of several attributes of one type it keeps the last
 }
 
 // equal says whether both names have the same attributes. The string type does not

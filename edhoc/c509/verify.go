@@ -2,6 +2,7 @@ package c509
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"slices"
 	"time"
@@ -24,8 +25,10 @@ type VerifyOptions struct {
 	KeyUsages []x509.ExtKeyUsage
 }
 
-// maxPath is the greatest number of certificates below a root.
-const maxPath = 10
+const (
+	maxPath = 10   // the greatest number of certificates below a root
+	maxRSA  = 8192 // bits of a key in a chain: to try a longer one takes seconds
+)
 
 // Verify validates a chain of certificates, each ~C509Certificate, the end entity's first
 // and each certified by the next, as edhoc.IDCred.C5C has it, and gives the credential of
@@ -50,6 +53,9 @@ func Verify(chain [][]byte, opts VerifyOptions) (*edhoc.Credential, error) {
 		}
 		if c.view == nil {
 			return nil, invalid("certificate %d of the chain: %v", i, c.err)
+		}
+		if key, ok := c.view.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
+			return nil, invalid("certificate %d of the chain: RSA key of %d bits", i, key.N.BitLen())
 		}
 		certs[i] = c
 		native = native || c.typ == Native
