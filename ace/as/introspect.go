@@ -44,10 +44,15 @@ func (s *Server) Introspect(ctx context.Context, requester string, payload []byt
 	if err != nil {
 		return nil, err
 	}
-	if answer.Cnf != nil && answer.Cnf.OSCORE != nil {
-		defer answer.Cnf.OSCORE.MasterSecret.Erase()
-	}
+	defer erase(answer.Cnf)
 	return answer.Append(nil), nil
+}
+
+// erase overwrites the key of a token.
+func erase(c *ace.Confirmation) {
+	if c != nil && c.OSCORE != nil {
+		c.OSCORE.MasterSecret.Erase()
+	}
 }
 
 // introspector looks up who asks: an RS that is registered for it.
@@ -103,6 +108,7 @@ func (s *Server) introspect(ctx context.Context, rs ResourceServer, token []byte
 	}
 	answer := &ace.IntrospectionResponse{Active: true}
 	if rs.Introspection == ActiveOnly {
+		erase(claims.Cnf)
 		return answer, nil
 	}
 	//spec:9201-5-2

@@ -2,6 +2,7 @@ package as_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -152,6 +153,35 @@ func TestIntrospectWho(t *testing.T) {
 	// And an RS gets no token in the name of the client.
 	w.refused(subject("rs2"), read().Append(nil), ace.UnauthorizedClient)
 	w.refused(subject("alice"), read().Append(nil), ace.InvalidClient)
+}
+
+// aliasing is a registry that finds another RS than it is asked for, as one does that
+// takes names of different spelling for the same.
+type aliasing struct {
+	as.ResourceServers
+	found as.ResourceServer
+}
+
+func (a aliasing) ResourceServer(context.Context, string) (as.ResourceServer, error) {
+	return a.found, nil
+}
+
+// TestIntrospectAlias: nobody learns what is for an RS of another name.
+func TestIntrospectAlias(t *testing.T) {
+	w := introspecting(t)
+	answer, _ := w.granted("alice", read())
+	server, err := as.New(as.Config{
+		Issuer: issuer, Clients: w.clients, ResourceServers: aliasing{w.servers, w.servers["rs1"][0]}, Policy: w.policy,
+		Ledger: w.ledger, Clock: func() time.Time { return w.now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server = server
+	if !w.asked(subject("rs1"), answer.AccessToken).Active {
+		t.Error("not active for the RS itself")
+	}
+	w.notAsked(subject("RS1"), query(answer.AccessToken), ace.InternalServerError, 0)
 }
 
 // TestIntrospectInactive: about no other token than a live one of its own does an RS
