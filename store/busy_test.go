@@ -45,6 +45,25 @@ func TestBusy(t *testing.T) {
 	if err := add(); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
+	// An extended code of it: the one who reads comes too late to write.
+	conn, err := other.writer.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	var n int
+	if _, err := conn.ExecContext(t.Context(), "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM clients").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Admin("me").RemoveClient(t.Context(), "pump"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "DELETE FROM clients"); !other.busy(err) {
+		t.Errorf("got %v, want one that is busy", err)
+	}
 	if s.Err() != nil {
 		t.Errorf("the store does not go on: %v", s.Err())
 	}

@@ -66,6 +66,10 @@ func testContexts(t *testing.T, open opener) {
 	if err := me.AddContext(ctx, three); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a context of a client that is not registered: %v, want ErrNotFound", err)
 	}
+	four := newContext("four", as.ResourceServerSubject("pump"), 7, 8)
+	if err := me.AddContext(ctx, four); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a context of a resource server that is a client only: %v, want ErrNotFound", err)
+	}
 	if err := me.AddClient(ctx, as.Client{Name: "valve"}, three); err != nil {
 		t.Fatal(err)
 	}

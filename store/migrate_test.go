@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,10 +25,15 @@ func TestMigrationsAreInOrder(t *testing.T) {
 }
 
 func TestOpenRefusesNewer(t *testing.T) {
+	all, err := loadMigrations(migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	s := openAt(t, dir)
+	next := len(all) + 1
 	if err := s.write(t.Context(), func(t *tx) error {
-		_, err := t.exec("INSERT INTO migrations (number, name, applied) VALUES (99, 'future', 0)")
+		_, err := t.exec("INSERT INTO migrations (number, name, applied) VALUES ($1, 'future', 0)", next)
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -35,9 +41,9 @@ func TestOpenRefusesNewer(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Open(t.Context(), Config{Path: filepath.Join(dir, "state", "ostiary.db")})
-	if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), "version 99") {
-		t.Errorf("Open = %v, want ErrNewer that names version 99", err)
+	_, err = Open(t.Context(), Config{Path: filepath.Join(dir, "state", "ostiary.db")})
+	if want := fmt.Sprintf("version %d,", next); !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), want) {
+		t.Errorf("Open = %v, want ErrNewer that names %s", err, want)
 	}
 }
 
