@@ -7,12 +7,14 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"math/big"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,6 +137,22 @@ func TestX509Subject(t *testing.T) {
 		must(t, err)
 		if cred.Subject() != want {
 			t.Errorf("got %q, want %q", cred.Subject(), want)
+		}
+	}
+}
+
+// TestX509HugeKey: a key of RSA that somebody put into a chain must not cost us minutes.
+func TestX509HugeKey(t *testing.T) {
+	root := newAuthority(t, "root", nil)
+	roots := x509.NewCertPool()
+	roots.AddCert(root.cert)
+	leaf := newAuthority(t, "sub", root).issue(t, "device", root.key.Public(), 0)
+	for bits, want := range map[int]bool{8192: false, 8193: true} {
+		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
+		huge := root.issue(t, "sub", &rsa.PublicKey{N: n, E: 3}, x509.KeyUsageCertSign)
+		_, err := VerifyX509([][]byte{leaf, huge}, x509.VerifyOptions{Roots: roots, CurrentTime: testTime})
+		if !errors.Is(err, ErrCredential) || strings.Contains(err.Error(), "RSA key") != want {
+			t.Errorf("%d bits: %v", bits, err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -20,6 +21,9 @@ func ParseX509(der []byte) (*Credential, error) {
 	}
 	return fromX509(cert)
 }
+
+// maxRSA is the size of a key in a chain, in bits: to try a longer one takes seconds.
+const maxRSA = 8192
 
 // VerifyX509 validates a chain of X.509 certificates, DER, the end entity's first
 // (RFC 9528, Appendix D.3), as in IDCred.X5Chain. opts.Roots and opts.CurrentTime
@@ -42,6 +46,9 @@ func VerifyX509(chain [][]byte, opts x509.VerifyOptions) (*Credential, error) {
 		cert, err := x509.ParseCertificate(der)
 		if err != nil {
 			return nil, unusable("certificate of the chain: %v", err)
+		}
+		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSA {
+			return nil, unusable("certificate of the chain: RSA key of %d bits", key.N.BitLen())
 		}
 		more.AddCert(cert)
 	}
