@@ -280,3 +280,16 @@ func TestErrorText(t *testing.T) {
 		}
 	}
 }
+
+// A good message costs nothing to be told from an error message.
+func TestGoodMessageIsNoError(t *testing.T) {
+	f := runFlow(t, pair(t, SignatureSignature, 2), len(steps))
+	for name, msg := range map[string][]byte{"message_1": f.msg1, "message_2": f.msg2, "message_3": f.msg3, "message_4": f.msg4, "nothing": nil} {
+		if err := peerError(msg); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := testing.AllocsPerRun(100, func() { _ = peerError(msg) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}

@@ -106,11 +106,22 @@ func (m *errorMessage) append(b []byte) []byte {
 	return append(b, m.info...)
 }
 
+// isErrorMessage says whether parseErrorMessage takes b, without memory: good messages
+// come this way, too.
+func isErrorMessage(b []byte) bool {
+	s := cborseq.String(b)
+	var code int64
+	return s.ReadInt(&code) && s.Skip() && s.Empty()
+}
+
 // peerError gives the error message that stands where another message was due,
 // as *PeerError, or nil.
 //
 //spec:9528-6.1-2
 func peerError(msg []byte) error {
+	if !isErrorMessage(msg) {
+		return nil
+	}
 	m, err := parseErrorMessage(msg)
 	if err != nil {
 		return nil
