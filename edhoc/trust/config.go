@@ -66,8 +66,8 @@ type Config struct {
 	// known hosts only, and bound size and time. Nil refuses URIs.
 	Fetch func(ctx context.Context, uri string) ([][]byte, error)
 
-	// MaxLearned bounds the credentials that were learned; beyond it, handshakes with new
-	// ones succeed and nothing is kept. The default is 1024.
+	// MaxLearned bounds the credentials that were learned; beyond it, nothing is kept, and
+	// handshakes with new ones succeed only if somebody vouches for them. The default is 1024.
 	MaxLearned int
 	// ConfirmWithin is how long provisional trust lasts. The default is one hour.
 	ConfirmWithin time.Duration

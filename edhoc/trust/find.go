@@ -1,7 +1,10 @@
 package trust
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/ostiary/ostiary/edhoc"
 )
@@ -23,7 +26,11 @@ func (s *Store) Find(ctx context.Context, id edhoc.IDCred, ead []edhoc.EADItem) 
 	}
 	// Step 1.
 	if stored := s.stored(ids); len(stored) > 0 {
-		return s.stillGood(ctx, stored, ead)
+		good, err := s.stillGood(ctx, stored, ead)
+		if err != nil {
+			return nil, err
+		}
+		return s.named(ctx, good, ids)
 	}
 	// Step 5, before anything is fetched for a peer that will be refused.
 	if s.cfg.Policy != Learning && s.cfg.Vouch == nil {
@@ -39,7 +46,7 @@ func (s *Store) Find(ctx context.Context, id edhoc.IDCred, ead []edhoc.EADItem) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n.unsigned && s.taken(n.cred) {
-		return nil, refuse("credential claims the name of another peer")
+		return nil, refuse("credential claims the name or key identifier of other peers")
 	}
 	s.fresh.put(n)
 	return []*edhoc.Credential{n.cred}, nil // Step 10
@@ -63,8 +70,7 @@ func (s *Store) stored(ids []edhoc.IDCred) (found []*edhoc.Credential) {
 	return nil
 }
 
-// matchesAll is the consistency check of Section 5.4. A URI does not tell which
-// credential it is of; it is no reason to refuse.
+// matchesAll is the consistency check of Section 5.4 but for URIs: see named.
 func matchesAll(c *edhoc.Credential, ids []edhoc.IDCred) bool {
 	for _, id := range ids {
 		if len(keys(id)) > 0 && !c.Matches(id) {
@@ -72,6 +78,25 @@ func matchesAll(c *edhoc.Credential, ids []edhoc.IDCred) bool {
 		}
 	}
 	return true
+}
+
+// named is the consistency check for URIs: it gives those of list that each of them
+// names, at least one. A URI tells that only when it is fetched.
+func (s *Store) named(ctx context.Context, list []*edhoc.Credential, ids []edhoc.IDCred) ([]*edhoc.Credential, error) {
+	for _, id := range ids {
+		if len(keys(id)) > 0 {
+			continue
+		}
+		n, err := s.retrieve(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		list = slices.DeleteFunc(list, func(c *edhoc.Credential) bool { return !bytes.Equal(c.CRED(), n.cred.CRED()) })
+	}
+	if len(list) == 0 {
+		return nil, refuse("ID_CRED and an EAD item name different credentials")
+	}
+	return list, nil
 }
 
 // stillGood is Steps 2 and 9. What is not valid any more is deleted (Section 4).
@@ -94,17 +119,25 @@ func (s *Store) stillGood(ctx context.Context, stored []*edhoc.Credential, ead [
 	return good, nil
 }
 
-// newcomer is Steps 3 and 4.
-func (s *Store) newcomer(ctx context.Context, ids []edhoc.IDCred) (n newcomer, err error) {
-	for _, id := range ids {
-		if n, err = s.retrieve(ctx, id); err == nil {
-			if !matchesAll(n.cred, ids) {
-				return newcomer{}, refuse("ID_CRED and an EAD item name different credentials")
+// newcomer is Steps 3 and 4. If nothing can be retrieved, our fault comes before that of
+// the peer.
+func (s *Store) newcomer(ctx context.Context, ids []edhoc.IDCred) (newcomer, error) {
+	var failure error
+	for i, id := range ids {
+		n, err := s.retrieve(ctx, id)
+		if err != nil {
+			if peer := new(edhoc.Error); failure == nil || errors.As(failure, &peer) {
+				failure = err
 			}
-			return n, nil
+			continue
 		}
+		if !matchesAll(n.cred, ids) {
+			return newcomer{}, refuse("ID_CRED and an EAD item name different credentials")
+		}
+		_, err = s.named(ctx, []*edhoc.Credential{n.cred}, slices.Concat(ids[:i], ids[i+1:]))
+		return n, err
 	}
-	return newcomer{}, err
+	return newcomer{}, failure
 }
 
 // assess is Steps 5 to 9.
@@ -121,7 +154,7 @@ func (s *Store) assess(ctx context.Context, n *newcomer, ead []edhoc.EADItem) er
 		if n.level, err = s.cfg.Vouch(ctx, n.cred, ead); err != nil {
 			return err
 		}
-		n.unsigned = false
+		n.unsigned = n.unsigned && n.level != Trusted
 	}
 	if n.level == Untrusted || !s.wanted(n.cred) {
 		return refuse("credential is not trusted or wanted")

@@ -1,7 +1,10 @@
 package trust
 
 import (
+	"bytes"
 	"iter"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,16 +18,17 @@ type Store struct {
 	mu       sync.Mutex // guards what follows
 	index    index
 	byCred   map[string]*entry // by CRED_x
-	subjects map[string]int    // how many have a name
+	subjects map[string][]*entry
 	learned  int
 	fresh    fresh
 }
 
 type entry struct {
-	cred    *edhoc.Credential
-	level   Level
-	learned bool
-	since   time.Time
+	cred     *edhoc.Credential
+	level    Level
+	learned  bool
+	unsigned bool // nobody vouches for its name
+	since    time.Time
 }
 
 // New makes an empty Store. It returns ErrConfig if a field is missing.
@@ -34,34 +38,62 @@ func New(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	return &Store{
-		cfg: cfg, index: index{}, byCred: map[string]*entry{}, subjects: map[string]int{},
+		cfg: cfg, index: index{}, byCred: map[string]*entry{}, subjects: map[string][]*entry{},
 		fresh: fresh{known: map[*edhoc.Credential]newcomer{}},
 	}, nil
 }
 
 // Add stores a credential that was supplied by other means than a handshake, as Trusted.
+// Who came first with its name and was not vouched for is removed.
 func (s *Store) Add(c *edhoc.Credential) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.put(c, Trusted, false)
+	over := s.evict(c)
+	s.put(newcomer{cred: c, level: Trusted}, false)
+	s.mu.Unlock()
+	s.removed(over)
 }
 
-// put stores c, or raises the trust in it.
-func (s *Store) put(c *edhoc.Credential, level Level, learned bool) {
+// put stores a credential, or raises the trust in it.
+func (s *Store) put(n newcomer, learned bool) {
+	c := n.cred
 	if e := s.byCred[string(c.CRED())]; e != nil {
 		if !learned && e.learned {
 			s.learned--
 			e.learned = false
 		}
-		e.level = max(e.level, level)
+		e.level = max(e.level, n.level)
+		e.unsigned = false
 		return
 	}
-	e := &entry{cred: c, level: level, learned: learned, since: s.cfg.Now()}
+	e := &entry{cred: c, level: n.level, learned: learned, unsigned: n.unsigned, since: s.cfg.Now()}
 	s.byCred[string(c.CRED())] = e
 	s.index.add(e)
-	s.subjects[c.Subject()]++
+	s.subjects[c.Subject()] = append(s.subjects[c.Subject()], e)
 	if learned {
 		s.learned++
+	}
+}
+
+// evict drops who has the name of c without being vouched for, other than c itself.
+func (s *Store) evict(c *edhoc.Credential) (over []*edhoc.Credential) {
+	if c.Subject() == "" {
+		return nil
+	}
+	for _, e := range slices.Clone(s.subjects[c.Subject()]) {
+		if e.unsigned && e != s.byCred[string(c.CRED())] {
+			s.drop(e)
+			over = append(over, e.cred)
+		}
+	}
+	return over
+}
+
+// removed tells what is not there any more, without a lock.
+func (s *Store) removed(over []*edhoc.Credential) {
+	for _, c := range over {
+		if s.cfg.Removed != nil {
+			s.cfg.Removed(c)
+		}
 	}
 }
 
@@ -69,23 +101,35 @@ func (s *Store) put(c *edhoc.Credential, level Level, learned bool) {
 // VerifiedMessage2, VerifiedMessage3 or Session, and keeps it if Find gave it out as a new
 // one. After an error, an *edhoc.Error, the peer is to be refused: somebody else came
 // first with the name in a credential that nobody vouches for, or the credential is not
-// one that Find gave out for this handshake.
+// one that Find gave out for this handshake, or it is not trusted any more.
 func (s *Store) Verified(c *edhoc.Credential) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byCred[string(c.CRED())] != nil {
-		return nil
+	over, err := s.verified(c)
+	s.mu.Unlock()
+	s.removed(over)
+	return err
+}
+
+func (s *Store) verified(c *edhoc.Credential) (over []*edhoc.Credential, err error) {
+	if e := s.byCred[string(c.CRED())]; e != nil {
+		if s.unconfirmed(e, s.cfg.Now()) {
+			return nil, refuse("credential is not trusted any more")
+		}
+		return nil, nil
 	}
 	n, ok := s.fresh.take(c)
 	switch {
 	case !ok:
-		return refuse("credential is not stored any more, or was not asked for")
+		return nil, refuse("credential is not stored any more, or was not asked for")
 	case n.unsigned && s.taken(c):
-		return refuse("credential claims the name of another peer")
-	case s.learned < s.cfg.MaxLearned:
-		s.put(c, n.level, true)
+		return nil, refuse("credential claims the name or key identifier of other peers")
+	case !n.unsigned:
+		over = s.evict(c)
 	}
-	return nil
+	if s.learned < s.cfg.MaxLearned {
+		s.put(n, true)
+	}
+	return over, nil
 }
 
 // Confirm makes provisional trust in a stored credential final. It reports whether
@@ -97,31 +141,32 @@ func (s *Store) Confirm(c *edhoc.Credential) bool {
 	if e == nil {
 		return false
 	}
-	e.level = Trusted
+	e.level, e.unsigned = Trusted, false
 	return true
 }
 
-// Remove takes a credential out, because it was revoked or is not trusted any more. It
-// reports whether it was there.
+// Remove takes a credential out, because it was revoked or is not trusted any more, and
+// out of the handshakes that Find gave it to as a new one. It reports whether it was
+// stored. That it does not come back is up to the Policy, Vouch and Revoked.
 func (s *Store) Remove(c *edhoc.Credential) bool {
 	s.mu.Lock()
-	e := s.byCred[string(c.CRED())]
-	if e != nil {
+	var over []*edhoc.Credential
+	s.fresh.forget(c)
+	if e := s.byCred[string(c.CRED())]; e != nil {
 		s.drop(e)
+		over = []*edhoc.Credential{e.cred}
 	}
 	s.mu.Unlock()
-	if e != nil && s.cfg.Removed != nil {
-		s.cfg.Removed(e.cred)
-	}
-	return e != nil
+	s.removed(over)
+	return over != nil
 }
 
 func (s *Store) drop(e *entry) {
 	delete(s.byCred, string(e.cred.CRED()))
 	s.index.remove(e)
-	if name := e.cred.Subject(); s.subjects[name] > 1 {
-		s.subjects[name]--
-	} else {
+	name := e.cred.Subject()
+	s.subjects[name] = slices.DeleteFunc(s.subjects[name], func(other *entry) bool { return other == e })
+	if len(s.subjects[name]) == 0 {
 		delete(s.subjects, name)
 	}
 	if e.learned {
@@ -137,13 +182,12 @@ func (s *Store) Sweep() {
 	s.mu.Lock()
 	for _, e := range s.byCred {
 		if e.cred.ValidAt(now) != nil || s.unconfirmed(e, now) {
+			s.drop(e)
 			over = append(over, e.cred)
 		}
 	}
 	s.mu.Unlock()
-	for _, c := range over {
-		s.Remove(c)
-	}
+	s.removed(over)
 }
 
 func (s *Store) unconfirmed(e *entry, now time.Time) bool {
@@ -175,10 +219,16 @@ func (s *Store) trusted(c *edhoc.Credential) bool {
 	return e != nil && !s.unconfirmed(e, s.cfg.Now())
 }
 
+// maxSameKID bounds the credentials under one key identifier, each of which is tried
+// with a message, beyond which one that nobody vouches for is refused.
+const maxSameKID = 64
+
 // taken says whether c, which is not stored and which nobody vouches for, may not have
-// its name: another has it, or nobody could tell any more.
+// its name: another has it, or nobody could tell any more. Nor may it have a key
+// identifier that many have.
 func (s *Store) taken(c *edhoc.Credential) bool {
-	return s.learned >= s.cfg.MaxLearned || c.Subject() != "" && s.subjects[c.Subject()] > 0
+	return s.learned >= s.cfg.MaxLearned || c.Subject() != "" && len(s.subjects[c.Subject()]) > 0 ||
+		c.KID() != nil && len(s.index.find(edhoc.KID(c.KID()))) >= maxSameKID
 }
 
 // maxFresh bounds the handshakes with new credentials that are under way. One too
@@ -203,4 +253,10 @@ func (f *fresh) take(c *edhoc.Credential) (newcomer, bool) {
 	n, ok := f.known[c]
 	delete(f.known, c)
 	return n, ok
+}
+
+// forget drops all that were given out of one credential.
+func (f *fresh) forget(c *edhoc.Credential) {
+	cred := c.CRED()
+	maps.DeleteFunc(f.known, func(other *edhoc.Credential, _ newcomer) bool { return bytes.Equal(other.CRED(), cred) })
 }
