@@ -222,6 +222,14 @@ func TestCertifiedKinds(t *testing.T) {
 	if err := client("other", "CN=pump server"); err == nil || !strings.Contains(err.Error(), `"resource server pump"`) {
 		t.Errorf("the subject of a resource server for a client: %v", err)
 	}
+	// Two registrations at the same time.
+	key := newKey{certified: "CN=pump client"}
+	if err := key.alone(t.Context(), w.a.store, "pump"); err != nil {
+		t.Errorf("alone: %v", err)
+	}
+	if key.alone(t.Context(), w.a.store, as.ResourceServerSubject("pump")) == nil {
+		t.Error("a second registration does not see the first")
+	}
 	scope := ace.AIFScope(ace.AIF{{Path: "/a", Methods: ace.GET}})
 	request := (&ace.TokenRequest{Audience: "pump", Scope: scope}).Append(nil)
 	question := (&ace.IntrospectionRequest{Token: []byte("token")}).Append(nil)

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,6 +137,52 @@ func TestIntrospectionChannel(t *testing.T) {
 	w.sync()
 	if w.alive(channels["sensor"]) {
 		t.Error("the channel of a removed resource server works")
+	}
+}
+
+// TestIntrospectionLog: who was refused, and why, stands in the log; and no key of what
+// was answered.
+func TestIntrospectionLog(t *testing.T) {
+	w := newEDHOCWorld(t, nil)
+	w.permitAll()
+	sensor, lock, alice := w.registerServer("sensor", as.WithClaims), w.registerServer("lock", as.NoIntrospection), w.register("alice")
+	asAlice := w.channel(alice.EDHOC)
+	scope := ace.AIFScope(ace.AIF{{Path: "/value", Methods: ace.GET}})
+	answer, err := ace.ParseTokenResponse(post(t, asAlice, "/token", (&ace.TokenRequest{Audience: "sensor", Scope: scope}).Append(nil)).Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	question := (&ace.IntrospectionRequest{Token: answer.AccessToken}).Append(nil)
+	for _, c := range []struct {
+		who     string
+		key     *credentials.EDHOC
+		payload []byte
+		want    string
+	}{
+		{"client", alice.EDHOC, question, `level=INFO msg="introspection refused" client=alice code=forbidden section="RFC 9200, Section 5.9.3"`},
+		{"without the right", lock.EDHOC, question, `msg="introspection refused" client="resource server lock" code=forbidden`},
+		{"malformed", sensor.EDHOC, []byte{0xff}, `msg="introspection refused" client="resource server sensor" code=invalid_request`},
+		{"answered", sensor.EDHOC, question, `level=DEBUG msg=introspection client="resource server sensor"`},
+	} {
+		d := w.channel(c.key)
+		var logged bytes.Buffer
+		w.a.log = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		post(t, d, "/introspect", c.payload)
+		w.a.log = slog.New(slog.DiscardHandler)
+		if !strings.Contains(logged.String(), c.want) {
+			t.Errorf("%s: got %s, want %s", c.who, logged.String(), c.want)
+		}
+		for _, secret := range [][]byte{answer.Cnf.OSCORE.MasterSecret, answer.AccessToken} {
+			if strings.Contains(logged.String(), hexText(secret)) {
+				t.Errorf("%s: a secret or a token is logged", c.who)
+			}
+		}
+	}
+	var logged bytes.Buffer
+	w.a.log = slog.New(slog.NewTextHandler(&logged, nil))
+	w.a.observeIntrospection(as.ResourceServerSubject("sensor"), &as.Error{Code: ace.InternalServerError, Reason: "look token up"})
+	if want := `level=ERROR msg="introspection failed" client="resource server sensor"`; !strings.Contains(logged.String(), want) {
+		t.Errorf("got %s, want %s", logged.String(), want)
 	}
 }
 
