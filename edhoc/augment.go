@@ -24,8 +24,12 @@ const tag1 = "ostiary edhoc: augmented randomness"
 type augmented struct {
 	salt   secret.Bytes // H(Sig(sk, tag1))
 	source io.Reader
-	reads  atomic.Uint64 // tag2
 }
+
+// reads is tag2. It counts for all readers, of which an Initiator, a Responder and an
+// EphemeralPool have one each of the same key: with a source that repeats, readers that
+// count for themselves would repeat each other.
+var reads atomic.Uint64
 
 // newAugmented applies the key once. A static Diffie-Hellman key is applied to its own
 // public key instead of a signature.
@@ -56,7 +60,7 @@ func (a *augmented) Read(p []byte) (n int, err error) {
 		if _, err := io.ReadFull(a.source, g[:]); err != nil {
 			return n, err
 		}
-		binary.BigEndian.PutUint64(tag2[:], a.reads.Add(1))
+		binary.BigEndian.PutUint64(tag2[:], reads.Add(1))
 		prk := secret.Bytes(hkdf.Extract(nil, crypto.SHA256, a.salt, g[:]))
 		block := secret.Bytes(hkdf.Expand(nil, crypto.SHA256, prk, tag2[:], min(len(g), len(p)-n)))
 		n += copy(p[n:], block)

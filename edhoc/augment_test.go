@@ -53,6 +53,7 @@ func TestAugmentedValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := reads.Load()
 	got := make([]byte, 40)
 	if n, err := a.Read(got); n != 40 || err != nil {
 		t.Fatalf("got %d, %v", n, err)
@@ -73,7 +74,7 @@ func TestAugmentedValue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		block, err := hkdf.Expand(sha256.New, prk, string(binary.BigEndian.AppendUint64(nil, i+1)), 32)
+		block, err := hkdf.Expand(sha256.New, prk, string(binary.BigEndian.AppendUint64(nil, before+i+1)), 32)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,6 +110,27 @@ func TestAugmentedSurvivesABrokenSource(t *testing.T) {
 			}
 			seen[string(b)] = name
 		}
+	}
+}
+
+// TestAugmentedTwice: an Initiator, a Responder and an EphemeralPool of one key are three
+// readers, and nothing repeats among them.
+func TestAugmentedTwice(t *testing.T) {
+	k, _ := staticKey(t, 1)
+	seen := map[string]bool{}
+	for range 3 {
+		a, err := newAugmented(k, constant(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 64)
+		if _, err := a.Read(b); err != nil {
+			t.Fatal(err)
+		}
+		if seen[string(b)] {
+			t.Error("the values of another reader")
+		}
+		seen[string(b)] = true
 	}
 }
 
