@@ -11,7 +11,8 @@ import (
 // of its own.
 type Initiator struct {
 	settings *settings
-	selected int // index in settings.offered
+	selected int  // index in settings.offered
+	oscore   bool // see ForOSCORE
 }
 
 // NewInitiator checks the Config. It selects the most preferred suite.
@@ -25,6 +26,13 @@ func NewInitiator(c Config) (*Initiator, error) {
 		i.selected++
 	}
 	return i, nil
+}
+
+// ForOSCORE gives an Initiator whose Sessions are for OSCORE: it refuses a C_R that is
+// longer than a Sender ID may be (RFC 8613, Section 3.3), before it authenticates the
+// Responder.
+func (i *Initiator) ForOSCORE() *Initiator {
+	return &Initiator{settings: i.settings, selected: i.selected, oscore: true}
 }
 
 // Suite is the cipher suite that the Initiator selects.
@@ -47,7 +55,7 @@ func (i *Initiator) Retry(e *PeerError) (*Initiator, error) {
 		if n == i.selected {
 			break
 		}
-		return &Initiator{settings: i.settings, selected: n}, nil
+		return &Initiator{settings: i.settings, selected: n, oscore: i.oscore}, nil
 	}
 	return nil, ErrNoCommonSuite
 }
@@ -64,20 +72,23 @@ func (i *Initiator) ComposeMessage1(cI ConnID, ead1 ...EADItem) ([]byte, *AwaitM
 		return nil, nil, err
 	}
 	suite := s.suites[i.Suite()]
-	own, err := s.ephemeral(suite.Curve)
-	if err != nil {
+	st := &waitM2{run: run{settings: s, role: initiator, method: s.methods[0], suite: suite, oscore: i.oscore, cI: cI}}
+	if st.tooLong(cI) {
+		return nil, nil, misuse("C_I of %d bytes for OSCORE", len(cI))
+	}
+	if st.own, err = s.ephemeral(suite.Curve); err != nil {
 		return nil, nil, err
 	}
+	st.gX = st.own.public
 	//spec:9528-5.2.2-1
 	//spec:9528-5.2.2-2
 	//spec:9528-5.2.2-4
 	m := message1{
-		method: s.methods[0], preferred: s.offered[:i.selected], selected: suite.id,
-		gX: own.public, cI: cI, ead1: ead1,
+		method: st.method, preferred: s.offered[:i.selected], selected: suite.id,
+		gX: st.gX, cI: cI, ead1: ead1,
 	}
 	msg := m.append(nil)
-	st := &waitM2{hash1: suite.hash.sum(msg)}
-	st.run = run{settings: s, role: initiator, method: m.method, suite: suite, cI: cI, gX: own.public, own: own}
+	st.hash1 = suite.hash.sum(msg)
 	a := new(AwaitMessage2)
 	a.state.put(st)
 	return msg, a, nil
@@ -190,6 +201,9 @@ func (s *rcvdM2) decode() ([]EADItem, error) {
 	//spec:9668-4.1.3-1
 	case m.cR == s.cI:
 		e = refuse("3.3.3", "C_R equals C_I", nil)
+	//spec:9528-3.3.1-1
+	case s.tooLong(m.cR):
+		e = refuse("3.3.1", "C_R too long for OSCORE", nil)
 	}
 	if e != nil {
 		e.CR = &m.cR

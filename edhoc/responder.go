@@ -10,7 +10,10 @@ import (
 // A Responder answers handshakes (RFC 9528, Sections 5.2.3, 5.3.2, 5.4.3 and
 // 5.5.2). It is immutable and safe for concurrent use; each handshake is a value of
 // its own.
-type Responder struct{ settings *settings }
+type Responder struct {
+	settings *settings
+	oscore   bool // see ForOSCORE
+}
 
 // NewResponder checks the Config.
 func NewResponder(c Config) (*Responder, error) {
@@ -20,6 +23,10 @@ func NewResponder(c Config) (*Responder, error) {
 	}
 	return &Responder{settings: s}, nil
 }
+
+// ForOSCORE gives a Responder whose Sessions are for OSCORE: it refuses a C_I that is
+// longer than a Sender ID may be (RFC 8613, Section 3.3), before it computes anything.
+func (r *Responder) ForOSCORE() *Responder { return &Responder{settings: r.settings, oscore: true} }
 
 // ProcessMessage1 is Responder Processing of Message 1 (RFC 9528, Section
 // 5.2.3). On failure it returns an [*Error] whose ErrorMessage is to be sent, or, if
@@ -59,7 +66,11 @@ func (r *Responder) process(m *message1, msg []byte) (*VerifiedMessage1, error) 
 	}
 	suite := r.settings.suites[m.selected]
 	st := &vrfdM1{hash1: suite.hash.sum(msg)}
-	st.run = run{settings: r.settings, role: responder, method: m.method, suite: suite, cI: m.cI, gX: m.gX}
+	st.run = run{settings: r.settings, role: responder, method: m.method, suite: suite, oscore: r.oscore, cI: m.cI, gX: m.gX}
+	//spec:9528-3.3.1-1
+	if st.tooLong(m.cI) {
+		return nil, &Error{Code: CodeUnspecified, Section: "3.3.1", Reason: "C_I too long for OSCORE", early: true}
+	}
 	if err := st.setPeer(m.gX, "5.2.3"); err != nil {
 		return nil, err
 	}
@@ -119,6 +130,9 @@ func (s *vrfdM1) compose(cR ConnID, ead2 []EADItem) ([]byte, *AwaitMessage3, err
 	//spec:9528-3.3.3-1
 	if cR == s.cI {
 		return nil, nil, ErrConnID
+	}
+	if s.tooLong(cR) {
+		return nil, nil, misuse("C_R of %d bytes for OSCORE", len(cR))
 	}
 	ead2, err := s.outgoing(ead2)
 	if err != nil {

@@ -25,6 +25,7 @@ type run struct {
 	role   role
 	method Method
 	suite  *cipherSuite
+	oscore bool // the Session is for OSCORE
 	cI, cR ConnID
 	gX, gY []byte
 	own    *keyPair  // our ephemeral key
@@ -44,6 +45,9 @@ func (r *run) erase() {
 func (r *run) exchange() Exchange {
 	return Exchange{r.method, r.suite.id, r.cI, r.cR, bytes.Clone(r.gX), bytes.Clone(r.gY)}
 }
+
+// tooLong says whether an identifier cannot be a Sender ID (RFC 8613, Section 3.3).
+func (r *run) tooLong(id ConnID) bool { return r.oscore && len(id) > r.suite.AppAEAD.NonceSize()-6 }
 
 // setPeer validates the ephemeral public key of the peer.
 //

@@ -166,19 +166,96 @@ func TestAdversarialIdentifier(t *testing.T) {
 	if len(taken) < 255 {
 		t.Errorf("%d identifiers", len(taken))
 	}
-	// One that is too long for OSCORE leads to no context.
-	w = newWorld(t)
-	msg1, st, err := w.client.Initiator.ComposeMessage1("12345678")
-	must(t, err)
-	r2, err := st.ProcessMessage2(w.post(append([]byte{newSession}, msg1...)).Payload)
-	must(t, err)
-	v2, err := r2.Verify(w.idR.Credential)
-	must(t, err)
-	msg3, _, err := v2.ComposeMessage3()
-	must(t, err)
-	resp := w.post(append(v2.CR.AppendCBOR(nil), msg3...))
-	if pending, live := busyIDs(w.ids); resp.Code.IsSuccess() || w.contexts.Len() != 0 || pending != 0 || live != 0 {
-		t.Errorf("C_I of 8 bytes: %v, %d contexts, %d pending, %d live", resp.Code, w.contexts.Len(), pending, live)
+}
+
+// An identifier that is too long for OSCORE ends the handshake in every role, before
+// anything is computed for it, unless the Session is for something else. With the nonces
+// of ChaCha20/Poly1305 the allocator's longest are too long.
+//
+//spec:9528-3.3.1-1
+func TestIdentifierTooLong(t *testing.T) {
+	config := func(id edhoc.Identity) edhoc.Config {
+		return edhoc.Config{Methods: []edhoc.Method{edhoc.StaticDHStaticDH}, Suites: []edhoc.SuiteID{4}, Identities: []edhoc.Identity{id}}
+	}
+	roles := func(id edhoc.Identity) (*edhoc.Initiator, *edhoc.Responder) {
+		i, err := edhoc.NewInitiator(config(id))
+		must(t, err)
+		r, err := edhoc.NewResponder(config(id))
+		must(t, err)
+		return i, r
+	}
+	ids := func(length int) *idalloc.Allocator {
+		a, err := idalloc.New(idalloc.Config{Now: time.Now, Lengths: []int{length}})
+		must(t, err)
+		return a
+	}
+	take := func(*edhoc.Session, *idalloc.Live) error { return nil }
+	for _, c := range []struct {
+		client, server       int  // lengths
+		anyClient, anyServer bool // AnyID
+		fails                string
+	}{
+		{client: 6, server: 6},
+		{client: 7, server: 7, anyClient: true, anyServer: true},
+		{client: 7, server: 6, anyClient: true, fails: "server"},
+		{client: 6, server: 7, anyServer: true, fails: "client"},
+		{client: 7, server: 6, anyServer: true, fails: "itself"},
+		{client: 6, server: 7, anyClient: true, fails: "itself"},
+	} {
+		w := newReversed(t, func(r *reversed) {
+			r.ids, r.world.client.IDs = ids(c.server), ids(c.client)
+			r.client.IDs = r.world.client.IDs
+			r.world.client.Initiator, r.client.Responder = roles(r.idI)
+			r.world.client.AnyID, r.client.AnyID = c.anyClient, c.anyClient
+			r.cfg.Initiator, r.world.cfg.Responder = roles(r.idR)
+			r.world.cfg.AnyID, r.cfg.AnyID = c.anyServer, c.anyServer
+			r.world.cfg.IDs, r.cfg.IDs = r.ids, r.ids
+			r.world.cfg.Establish, r.cfg.Establish = take, take
+			var err error
+			r.server, err = NewServer(r.world.cfg)
+			must(t, err)
+		})
+		for flow, run := range map[string]func() error{
+			"forward": func() error { _, _, err := w.world.client.Establish(t.Context()); return err },
+			"reverse": func() error { _, _, err := w.client.Establish(t.Context()); return err },
+		} {
+			w.failures = nil
+			err := run()
+			var mine *edhoc.Error
+			var told *edhoc.PeerError
+			var ok bool
+			switch c.fails {
+			case "":
+				ok = err == nil && len(w.failures) == 0
+			case "server":
+				ok = errors.As(err, &told) && told.Code == edhoc.CodeUnspecified && len(w.failures) == 1 && errors.As(w.failures[0], &mine)
+			case "client":
+				ok = errors.As(err, &mine) && len(w.failures) == 1 && errors.As(w.failures[0], &told)
+			case "itself":
+				ok = err != nil
+			}
+			if !ok || mine != nil && (mine.Section != "3.3.1" || mine.Code != edhoc.CodeUnspecified) {
+				t.Errorf("%+v, %s: %v, the server has %v", c, flow, err, w.failures)
+			}
+			if pending, _ := busyIDs(w.ids); pending != 0 || w.server.Pending() != 0 || w.reverse.Pending() != 0 {
+				t.Errorf("%+v, %s: %d pending", c, flow, pending)
+			}
+			if pending, _ := busyIDs(w.client.IDs); pending != 0 {
+				t.Errorf("%+v, %s: %d pending at the client", c, flow, pending)
+			}
+		}
+	}
+	// A message_1 costs the server nothing then: no identifier, no question, no point.
+	w := newWorld(t, func(w *world) {
+		w.cfg.Propose = func(context.Context, *edhoc.VerifiedMessage1) ([]edhoc.EADItem, error) {
+			t.Error("Propose is asked")
+			return nil, nil
+		}
+	})
+	msg1 := append([]byte{newSession, 0x03, 0x00, 0x41, 9, 0x48}, "12345678"...) // G_X is not looked at
+	want(t, w.post(msg1), coap.BadRequest, append([]byte{0x01, 0x77}, "C_I too long for OSCORE"...))
+	if n := len(w.ids.Holdings()); n != 0 || w.server.Pending() != 0 {
+		t.Errorf("%d identifiers", n)
 	}
 }
 

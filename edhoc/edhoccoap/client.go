@@ -22,6 +22,8 @@ type Client struct {
 	// IDs gives C_I. Needed.
 	IDs *idalloc.Allocator
 
+	// AnyID is as in Config.
+	AnyID bool
 	// Message4 and Message4Optional are as in Config: with either, message_4 is due in
 	// answer to message_3, and with the latter there are combined requests without it.
 	Message4, Message4Optional bool
@@ -65,6 +67,9 @@ func (c *Client) Establish(ctx context.Context) (*edhoc.Session, *idalloc.Live, 
 // verifies message_2.
 func (c *Client) Begin(ctx context.Context) (*Handshake, error) {
 	initiator := c.Initiator
+	if !c.AnyID {
+		initiator = initiator.ForOSCORE()
+	}
 	for tries := 1; ; tries++ {
 		h, err := c.begin(ctx, initiator)
 		var peer *edhoc.PeerError

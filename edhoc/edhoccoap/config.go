@@ -34,6 +34,9 @@ type Config struct {
 	// Needed.
 	Establish func(s *edhoc.Session, id *idalloc.Live) error
 
+	// AnyID says that the Sessions are not for OSCORE. Without it, an identifier of the
+	// peer that is too long for a Sender ID ends the handshake, and first of all.
+	AnyID bool
 	// Message4 says that the application profile has message_4 sent. Combined requests
 	// fail then.
 	Message4 bool

@@ -24,6 +24,9 @@ func NewReverseServer(cfg ReverseConfig) (*ReverseServer, error) {
 	if cfg.Initiator == nil || cfg.Find == nil || cfg.IDs == nil || cfg.Establish == nil {
 		return nil, ErrConfig
 	}
+	if !cfg.AnyID {
+		cfg.Initiator = cfg.Initiator.ForOSCORE()
+	}
 	l := limits{cfg.MaxPending, cfg.MaxPeer, cfg.EchoAbove, cfg.Lifetime, cfg.Now}.withDefaults()
 	r, err := newResource(l, cfg.IDs, cfg.Rand, cfg.Observer)
 	if err != nil {

@@ -23,6 +23,8 @@ type ReverseClient struct {
 	// IDs gives C_R. Needed.
 	IDs *idalloc.Allocator
 
+	// AnyID is as in Config.
+	AnyID bool
 	// Message4 says that the application profile has message_4 sent.
 	Message4 bool
 	// Propose and Accept are as in Config: for EAD_2, and for EAD_4 after EAD_3 was seen.
@@ -52,6 +54,13 @@ func (c *ReverseClient) Establish(ctx context.Context) (*edhoc.Session, *idalloc
 
 func (c *ReverseClient) exchange() exchange { return exchange{c.Doer, c.Resource, c.RemoteAddr} }
 
+func (c *ReverseClient) responder() *edhoc.Responder {
+	if c.AnyID {
+		return c.Responder
+	}
+	return c.Responder.ForOSCORE()
+}
+
 //spec:9528-A.2-5
 func (c *ReverseClient) establish(ctx context.Context) (_ *edhoc.Session, _ *idalloc.Live, err error) {
 	x := c.exchange()
@@ -59,7 +68,7 @@ func (c *ReverseClient) establish(ctx context.Context) (_ *edhoc.Session, _ *ida
 	if err != nil {
 		return nil, nil, err
 	}
-	v1, err := c.Responder.ProcessMessage1(msg1)
+	v1, err := c.responder().ProcessMessage1(msg1)
 	if err != nil {
 		var e *edhoc.Error
 		if errors.As(err, &e) && e.CI != nil { // else the server cannot be told

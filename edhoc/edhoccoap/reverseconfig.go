@@ -28,6 +28,8 @@ type ReverseConfig struct {
 	// the identifier rests. Needed.
 	Establish func(s *edhoc.Session, id *idalloc.Live) error
 
+	// AnyID is as in Config.
+	AnyID bool
 	// Message4 says that the application profile has message_4 sent, by the client.
 	Message4 bool
 	// Propose is asked for EAD_1, which goes in clear to a peer that has said nothing, but

@@ -21,6 +21,9 @@ func NewServer(cfg Config) (*Server, error) {
 	if cfg.Responder == nil || cfg.Find == nil || cfg.IDs == nil || cfg.Establish == nil {
 		return nil, ErrConfig
 	}
+	if !cfg.AnyID {
+		cfg.Responder = cfg.Responder.ForOSCORE()
+	}
 	l := limits{cfg.MaxPending, cfg.MaxPeer, cfg.EchoAbove, cfg.Lifetime, cfg.Now}.withDefaults()
 	r, err := newResource(l, cfg.IDs, cfg.Rand, cfg.Observer)
 	if err != nil {

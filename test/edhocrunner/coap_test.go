@@ -209,6 +209,7 @@ func coapMisbehaviours() []coapMisbehaviour {
 		{name: "wrong suite", at: first, bug: items("message_1", replace(atSuitesI, Int(3))), code: coap.BadRequest, sent: 2},
 		{name: "G_X that is no point", at: first, bug: value("G_X", shorter), code: coap.BadRequest, sent: 1},
 		{name: "critical EAD item", at: first, bug: items("message_1", add(Int(-9))), code: coap.BadRequest, sent: 1},
+		{name: "C_I too long for OSCORE", at: first, bug: func(p *Peer) { p.C = []byte("12345678") }, code: coap.BadRequest, sent: 1},
 		{name: "message_1 in an OSCORE message", at: first, change: option(coap.OSCORE, []byte{0x09, 0x00, 0x05}), code: coap.Unauthorized},
 		{name: "message_1 with an EDHOC option", at: first, change: option(coap.EDHOC, nil), code: coap.BadRequest},
 		{name: "message_1 with an unknown critical option", at: first, change: option(65001, nil), code: coap.BadOption},
@@ -235,7 +236,6 @@ func coapMisbehaviours() []coapMisbehaviour {
 		{name: "MAC_3 flipped", at: third, bug: value("Signature_or_MAC_3", flip(0)), code: coap.BadRequest, sent: 1},
 		{name: "credential of the server itself", at: third, bug: before("message_3", func(p *Peer) { p.Own = p.Other }), code: coap.BadRequest, sent: 1},
 		{name: "critical EAD item", at: third, bug: items("PLAINTEXT_3", add(Int(-9))), code: coap.BadRequest, sent: 1},
-		{name: "C_I too long for OSCORE", at: third, bug: func(p *Peer) { p.C = []byte("12345678") }, code: coap.InternalServerError, sent: 1}, // Establish fails
 		{name: "error message instead of message_3", at: third, change: payload(func(p *Peer, _ []byte) []byte { return Sequence(p.OtherC, Int(1), Text("no")) }), code: coap.Changed},
 		{name: "error message of nobody", at: third, change: plain(constant(Sequence(Bytes([]byte("nobody")), Int(1), Text("no")))), code: coap.BadRequest, waits: true},
 		{name: "message_3 with an EDHOC option", at: third, change: option(coap.EDHOC, nil), code: coap.BadRequest, waits: true},
