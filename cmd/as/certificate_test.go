@@ -249,6 +249,36 @@ func TestCertifiedKinds(t *testing.T) {
 	}
 }
 
+// TestInitiatorFinds: an initiator believes the peer that is named, while its credential
+// is valid.
+func TestInitiatorFinds(t *testing.T) {
+	w := newEDHOCWorld(t, nil)
+	cfg, err := w.register("alice").EDHOC.Initiator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		until time.Time
+		want  int
+	}{"valid": {time.Now().Add(time.Hour), 1}, "expired": {time.Now().Add(-time.Minute), 0}} {
+		device := issue(t, nil, false, c.until, pkix.Name{CommonName: "valve"})
+		pinned, err := edhoc.ParseX509(device.der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		initiator, err := initiatorOf(t.Context(), cfg, []*edhoc.Credential{pinned}, "coap://192.0.2.2", nil, w.newIDs())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found, err := initiator.Find(t.Context(), edhoc.X5T(device.der), nil); err != nil || len(found) != c.want {
+			t.Errorf("%s: got %d, %v, want %d", name, len(found), err, c.want)
+		}
+		if found, err := initiator.Find(t.Context(), edhoc.KID([]byte{1}), nil); err != nil || len(found) != 0 {
+			t.Errorf("%s, another is named: got %d, %v, want 0", name, len(found), err)
+		}
+	}
+}
+
 // TestCertificatesWithoutRoots: nobody is believed without an authority.
 func TestCertificatesWithoutRoots(t *testing.T) {
 	w := newEDHOCWorld(t, nil)
