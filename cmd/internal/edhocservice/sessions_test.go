@@ -207,6 +207,30 @@ func TestSessionsPerPeer(t *testing.T) {
 	}
 }
 
+// TestSessionLifetime: a session ends when its time is over, and not before.
+func TestSessionLifetime(t *testing.T) {
+	now := time.Unix(2_000_000_000, 0)
+	alice := newPeer(t, "alice", "", 1)
+	l := &list{}
+	l.set("1", alice)
+	s, ended := newSessions(l)
+	s.now = func() time.Time { return now }
+	check(t, s.sweep(t.Context()))
+	if !s.add(&Session{Peer: alice, made: now}) {
+		t.Fatal("a session is not kept")
+	}
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{s.limits.Lifetime - 1, 0}, {1, 1}} {
+		now = now.Add(c.after)
+		check(t, s.sweep(t.Context()))
+		if len(*ended) != c.want {
+			t.Errorf("%v later: %d have ended, want %d", c.after, len(*ended), c.want)
+		}
+	}
+}
+
 // expiring gives the peer a credential that expires.
 func expiring(t *testing.T, p Peer, at time.Time) Peer {
 	t.Helper()
