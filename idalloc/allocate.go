@@ -21,6 +21,18 @@ func (a *Allocator) AllocateUnvalidated(h Holder, avoid ...ID) (*Pending, error)
 	return a.allocate(h, avoid, true)
 }
 
+// RefusesUnvalidated reports whether AllocateUnvalidated fails with [ErrUnvalidated] now:
+// then nothing need be computed for such a peer before it has proved its address.
+func (a *Allocator) RefusesUnvalidated() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.admit() {
+		return false
+	}
+	a.stats.Refused++
+	return true
+}
+
 func (a *Allocator) allocate(h Holder, avoid []ID, unvalidated bool) (*Pending, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

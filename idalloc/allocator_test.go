@@ -195,6 +195,9 @@ func TestUnvalidatedQuota(t *testing.T) {
 	var got []*Pending
 	for range 100 {
 		c.advance(time.Second)
+		if a.RefusesUnvalidated() != (len(got) == 4) {
+			t.Errorf("refuses with %d", len(got))
+		}
 		p, err := a.AllocateUnvalidated(Holder{SourceEDHOC, "?"})
 		if err == nil {
 			got = append(got, p)
@@ -205,13 +208,16 @@ func TestUnvalidatedQuota(t *testing.T) {
 	if len(got) != 4 { // though their TTL is over: they rest
 		t.Fatalf("%d identifiers for unvalidated peers, want 4", len(got))
 	}
-	if s := a.Stats(); s.Unvalidated != 4 || s.Refused != 96 || s.Expired != 4 {
+	if s := a.Stats(); s.Unvalidated != 4 || s.Refused != 2*96 || s.Expired != 4 {
 		t.Errorf("stats %+v", s)
 	}
 	for range 16 {
 		mustAllocate(t, a)
 	}
 	c.advance(q)
+	if a.RefusesUnvalidated() {
+		t.Error("refuses after they have rested")
+	}
 	p, err := a.AllocateUnvalidated(Holder{})
 	if err != nil {
 		t.Fatalf("after they have rested: %v", err)
