@@ -3,7 +3,6 @@ package edhoccoap
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/edhoc"
@@ -32,7 +31,7 @@ func (h *Handshake) Combine(next coap.Doer) (*edhoc.Session, *idalloc.Live, *Com
 		h.Discard()
 		return nil, nil, nil, err
 	}
-	return session, live, &CombinedDoer{next: next, handshake: h}, nil
+	return session, live, &CombinedDoer{next: next, handshake: h, first: make(chan struct{}, 1)}, nil
 }
 
 // A CombinedDoer sends the EDHOC part of a combined request once. It is safe for
@@ -41,20 +40,34 @@ type CombinedDoer struct {
 	next      coap.Doer
 	handshake *Handshake
 
-	mu   sync.Mutex // guards what follows, and the first request
-	done bool
+	first chan struct{} // holds one while somebody sends the first request or looks at done
+	done  bool
 }
+
+// lock waits for the first request to be sent and answered.
+func (d *CombinedDoer) lock(ctx context.Context) error {
+	select {
+	case d.first <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *CombinedDoer) unlock() { <-d.first }
 
 // Do implements coap.Doer.
 //
 //spec:9668-3.2.2-1
 func (d *CombinedDoer) Do(ctx context.Context, r *coap.Request) (*coap.Response, error) {
-	d.mu.Lock()
+	if err := d.lock(ctx); err != nil {
+		return nil, err
+	}
 	if d.done {
-		d.mu.Unlock()
+		d.unlock()
 		return d.next.Do(ctx, r)
 	}
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if !r.Options.Has(coap.OSCORE) {
 		return nil, ErrConfig
 	}
@@ -69,17 +82,19 @@ func (d *CombinedDoer) Do(ctx context.Context, r *coap.Request) (*coap.Response,
 	//spec:9668-3.1-2
 	both.Options.Set(coap.EDHOC, nil)
 	resp, err := d.next.Do(ctx, both)
-	if err == nil {
-		d.done = true
+	if err == nil && (resp.Options.Has(coap.OSCORE) || resp.Code != coap.ServiceUnavailable) {
+		d.done = true // a server that is too busy has not seen message_3
 	}
 	return resp, err
 }
 
 // Observe implements coap.Observer, where next does, after the first request.
 func (d *CombinedDoer) Observe(ctx context.Context, r *coap.Request, notify func(*coap.Response)) error {
-	d.mu.Lock()
+	if err := d.lock(ctx); err != nil {
+		return err
+	}
 	done := d.done
-	d.mu.Unlock()
+	d.unlock()
 	o, ok := d.next.(coap.Observer)
 	if !done || !ok {
 		return ErrConfig
@@ -90,8 +105,10 @@ func (d *CombinedDoer) Observe(ctx context.Context, r *coap.Request, notify func
 // Sequential sends message_3 alone, after ErrTooLarge. The requests after it go as they
 // are.
 func (d *CombinedDoer) Sequential(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	if err := d.lock(ctx); err != nil {
+		return err
+	}
+	defer d.unlock()
 	if d.done {
 		return nil
 	}

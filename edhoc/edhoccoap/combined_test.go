@@ -2,8 +2,10 @@ package edhoccoap
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/coap/coaptest"
@@ -278,5 +280,58 @@ func TestCombineMisuse(t *testing.T) {
 	}
 	if err := d.Observe(t.Context(), coap.NewRequest(coap.GET, "/temp"), nil); !errors.Is(err, ErrConfig) {
 		t.Errorf("observation first: %v", err)
+	}
+}
+
+// A server that is busy has not seen message_3: it goes along with the next request.
+func TestCombinedWhenBusy(t *testing.T) {
+	w := newWorld(t)
+	_, c, d := w.combine()
+	d.next = &coaptest.Direct{Handler: coap.HandlerFunc(func(rw coap.ResponseWriter, _ *coap.Request) { busy(rw) })}
+	if _, err := c.Do(t.Context(), coap.NewRequest(coap.GET, "/temp")); err == nil {
+		t.Error("no error")
+	}
+	d.next = w.direct
+	w.wantWorks(c)
+	w.wantWorks(c)
+	if w.executed != 2 || w.contexts.Len() != 1 {
+		t.Errorf("%d executed, %d contexts", w.executed, w.contexts.Len())
+	}
+}
+
+// A request that waits for the first one to be answered ends with its context.
+func TestCombinedWaits(t *testing.T) {
+	w := newWorld(t)
+	h, err := w.client.Begin(t.Context())
+	must(t, err)
+	sent, answer := make(chan struct{}), make(chan struct{})
+	_, _, d, err := h.Combine(doerFunc(func(context.Context, *coap.Request) (*coap.Response, error) {
+		close(sent)
+		<-answer
+		return nil, errGone
+	}))
+	must(t, err)
+	first := make(chan error)
+	go func() {
+		r := coap.NewRequest(coap.POST, "/")
+		r.Options.Set(coap.OSCORE, nil)
+		_, err := d.Do(context.Background(), r)
+		first <- err
+	}()
+	<-sent
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := d.Do(ctx, coap.NewRequest(coap.POST, "/")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Do: %v", err)
+	}
+	if err := d.Sequential(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Sequential: %v", err)
+	}
+	if err := d.Observe(ctx, coap.NewRequest(coap.POST, "/"), nil); !errors.Is(err, ErrConfig) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Observe: %v", err)
+	}
+	close(answer)
+	if err := <-first; !errors.Is(err, errGone) {
+		t.Errorf("the first: %v", err)
 	}
 }
