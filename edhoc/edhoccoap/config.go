@@ -52,7 +52,8 @@ type Config struct {
 	Accept func(ctx context.Context, m *edhoc.VerifiedMessage3, ead3 []edhoc.EADItem) ([]edhoc.EADItem, error)
 
 	// MaxPending bounds the handshakes that wait for message_3, MaxPeer those of one IP
-	// address. The defaults are 1024 and 64.
+	// address; all addresses of one IPv6 prefix of 64 bits may have a quarter of
+	// MaxPending. The defaults are 1024 and 64.
 	MaxPending, MaxPeer int
 	// EchoAbove is the number of waiting handshakes beyond which a peer has to show its
 	// address before anything is computed for it (RFC 9528, Section 9.7). The default is a

@@ -54,6 +54,20 @@ func (s *resource) admit(w coap.ResponseWriter, r *coap.Request) (shown, ok bool
 	return shown, true
 }
 
+// room says whether there is room for another handshake of the peer, before anything is
+// computed for it. If not, the request is answered.
+func (s *resource) room(w coap.ResponseWriter, r *coap.Request, shown bool) bool {
+	switch {
+	case s.table.room(r.RemoteAddr.Addr(), s.now()) != nil:
+		busy(w)
+	case !shown && s.ids.RefusesUnvalidated():
+		s.challenge(w, r)
+	default:
+		return true
+	}
+	return false
+}
+
 func (s *resource) challenge(w coap.ResponseWriter, r *coap.Request) {
 	s.observer.challenged(r.RemoteAddr)
 	s.echo.challenge(w, r, s.now())

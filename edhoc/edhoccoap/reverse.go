@@ -85,8 +85,7 @@ func (s *ReverseServer) start(w coap.ResponseWriter, r *coap.Request) {
 	if !ok {
 		return
 	}
-	if s.table.room(r.RemoteAddr.Addr()) != nil {
-		busy(w)
+	if !s.room(w, r, shown) {
 		return
 	}
 	msg1, err := s.compose(r, shown)

@@ -68,20 +68,19 @@ func (s *Server) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 	}
 }
 
-// message1 answers message_1 with message_2. One that comes again, from wherever, gets
-// the message_2 that there is.
+// message1 answers message_1 with message_2. One that comes again from the same address
+// gets the message_2 that there is.
 func (s *Server) message1(w coap.ResponseWriter, r *coap.Request, msg1 []byte) {
 	shown, ok := s.admit(w, r)
 	if !ok {
 		return
 	}
 	hash := hashOf(msg1)
-	if msg2, ok := s.table.again(hash, s.now()); ok {
+	if msg2, ok := s.table.again(r.RemoteAddr.Addr(), hash, s.now()); ok {
 		s.opened(w, r, msg2, shown, nil)
 		return
 	}
-	if s.table.room(r.RemoteAddr.Addr()) != nil {
-		busy(w)
+	if !s.room(w, r, shown) {
 		return
 	}
 	msg2, err := s.compose(r, hash, msg1, shown)

@@ -26,16 +26,26 @@ type table struct {
 	life    time.Duration
 	max     int
 	maxPeer int
+	maxNet  int
 
 	mu      sync.Mutex // guards all below, and the fields of the entries
 	byID    map[edhoc.ConnID]*entry
-	byFirst map[digest]*entry  // by message_1, where that came from the peer
-	perPeer map[netip.Addr]int // waiting handshakes
+	byFirst map[origin]*entry    // where message_1 came from the peer
+	perPeer map[netip.Addr]int   // waiting handshakes
+	perNet  map[netip.Prefix]int // the same
 	waiting int
 	order   *list.List // of *entry, the oldest first
+	over    *list.List // of those that are over, in the order in which they were
 }
 
 type digest = [sha256.Size]byte
+
+// origin is a message_1 and where it came from: who repeats that of another has a
+// handshake of his own.
+type origin struct {
+	peer netip.Addr
+	hash digest
+}
 
 // state is a handshake that waits for a message.
 type state interface{ Discard() }
@@ -45,7 +55,8 @@ type entry struct {
 	id      edhoc.ConnID
 	peer    netip.Addr
 	since   time.Time
-	element *list.Element // nil once it was dropped
+	element *list.Element // in order, nil once it was dropped
+	over    *list.Element // in over, or nil
 
 	state   state // nil while a message is processed, and after the last one
 	pending *idalloc.Pending
@@ -69,8 +80,9 @@ type answer struct {
 
 func newTable(life time.Duration, most, maxPeer int) *table {
 	return &table{
-		life: life, max: most, maxPeer: maxPeer,
-		byID: map[edhoc.ConnID]*entry{}, byFirst: map[digest]*entry{}, perPeer: map[netip.Addr]int{}, order: list.New(),
+		life: life, max: most, maxPeer: maxPeer, maxNet: max(maxPeer, most/4),
+		byID: map[edhoc.ConnID]*entry{}, byFirst: map[origin]*entry{},
+		perPeer: map[netip.Addr]int{}, perNet: map[netip.Prefix]int{}, order: list.New(), over: list.New(),
 	}
 }
 
@@ -83,23 +95,38 @@ func (t *table) load(now time.Time) int {
 }
 
 // room says whether another handshake of the peer may wait.
-func (t *table) room(peer netip.Addr) error {
+func (t *table) room(peer netip.Addr, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.waiting >= t.max || t.perPeer[peer] >= t.maxPeer {
+	t.sweep(now)
+	return t.full(peer)
+}
+
+func (t *table) full(peer netip.Addr) error {
+	if t.waiting >= t.max || t.perPeer[peer] >= t.maxPeer || t.perNet[netOf(peer)] >= t.maxNet {
 		return errFull
 	}
 	return nil
 }
 
-// again gives the answer to a message_1 that was seen before.
+// netOf is the IPv6 prefix of which a peer has all addresses. It is the zero Prefix for
+// others, which are not counted.
+func netOf(peer netip.Addr) netip.Prefix {
+	if !peer.Is6() {
+		return netip.Prefix{}
+	}
+	net, _ := peer.Prefix(64)
+	return net
+}
+
+// again gives the answer to a message_1 that came from the peer before.
 //
 //spec:9528-7-1
-func (t *table) again(first digest, now time.Time) ([]byte, bool) {
+func (t *table) again(peer netip.Addr, first digest, now time.Time) ([]byte, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweep(now)
-	e := t.byFirst[first]
+	e := t.byFirst[origin{peer, first}]
 	if e == nil {
 		return nil, false
 	}
@@ -120,20 +147,17 @@ func (t *table) has(id edhoc.ConnID, now time.Time) bool {
 func (t *table) add(e *entry) (opening []byte, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.waiting >= t.max || t.perPeer[e.peer] >= t.maxPeer {
-		return nil, errFull
+	if err := t.full(e.peer); err != nil {
+		return nil, err
 	}
 	if e.first != (digest{}) {
-		if same := t.byFirst[e.first]; same != nil {
+		if same := t.byFirst[origin{e.peer, e.first}]; same != nil {
 			return same.opening, nil
 		}
-		t.byFirst[e.first] = e
+		t.byFirst[origin{e.peer, e.first}] = e
 	}
 	if old := t.byID[e.id]; old != nil {
 		t.drop(old)
-	}
-	for t.order.Len() >= 4*t.max { // answers, nearly all
-		t.drop(t.order.Front().Value.(*entry))
 	}
 	t.byID[e.id] = e
 	e.element = t.order.PushBack(e)
@@ -185,13 +209,19 @@ func (t *table) finish(e *entry, a *answer, next state) {
 	a.hash, e.busy = e.busy, digest{}
 	e.answers = append(e.answers, a)
 	switch {
-	case next == nil:
 	case e.element == nil: // too old meanwhile
-		next.Discard()
-		_ = e.pending.Abort()
-	default:
+		if next != nil {
+			next.Discard()
+			_ = e.pending.Abort()
+		}
+	case next != nil:
 		e.state = next
 		t.enter(e)
+	default:
+		e.over = t.over.PushBack(e)
+		for t.over.Len() > 3*t.max { // never one that waits
+			t.drop(t.over.Front().Value.(*entry))
+		}
 	}
 }
 
@@ -222,11 +252,14 @@ func (t *table) drop(e *entry) {
 	if t.byID[e.id] == e {
 		delete(t.byID, e.id)
 	}
-	if t.byFirst[e.first] == e {
-		delete(t.byFirst, e.first)
+	if first := (origin{e.peer, e.first}); t.byFirst[first] == e {
+		delete(t.byFirst, first)
 	}
 	t.order.Remove(e.element)
 	e.element = nil
+	if e.over != nil {
+		t.over.Remove(e.over)
+	}
 	if e.state != nil {
 		e.state.Discard()
 		_ = e.pending.Abort()
@@ -239,6 +272,9 @@ func (t *table) drop(e *entry) {
 func (t *table) enter(e *entry) {
 	t.waiting++
 	t.perPeer[e.peer]++
+	if net := netOf(e.peer); net.IsValid() {
+		t.perNet[net]++
+	}
 }
 
 // leave counts a handshake out that does not wait any longer.
@@ -246,6 +282,11 @@ func (t *table) leave(e *entry) {
 	t.waiting--
 	if t.perPeer[e.peer]--; t.perPeer[e.peer] <= 0 {
 		delete(t.perPeer, e.peer)
+	}
+	if net := netOf(e.peer); net.IsValid() {
+		if t.perNet[net]--; t.perNet[net] <= 0 {
+			delete(t.perNet, net)
+		}
 	}
 }
 
