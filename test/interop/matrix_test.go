@@ -20,7 +20,7 @@ Generated from ` + "`test/interop/*/expect.json`" + ` and the recorded results b
 ` + "`make interop`" + ` runs each case below against the real peer on loopback, over UDP where nothing else is said; it
 installs the peer from its registry, and fails if a case fails or the peer cannot run. ` + "`test/interop/run.sh -update`" + `
 also records the runs, with the parameters of their security contexts, in ` + "`test/interop/*/testdata/`" + `. Of runs in plain CoAP
-the results alone are kept, and of those where a daemon of ours runs EDHOC.
+the results alone are kept, but for aiocoap as a client over TCP and WebSockets, and of those where a daemon of ours runs EDHOC.
 
 ` + "`go test ./test/interop/...`" + `, a part of ` + "`make check`" + `, replays the recordings without the peers: package ` + "`oscore`" + ` takes the
 part of both endpoints. What the client sent has to come out byte for byte when our client protects what was inside, Appendix
