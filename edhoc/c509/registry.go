@@ -93,14 +93,15 @@ var extensionTypes = newRegistry(map[int64]string{
 })
 
 const (
-	extSubjectKeyID     = 1
-	extKeyUsage         = 2
-	extSubjectAltName   = 3
-	extBasicConstraints = 4
-	extPolicies         = 6
-	extAuthorityKeyID   = 7
-	extExtKeyUsage      = 8
-	extNameConstraints  = 26
+	extSubjectKeyID      = 1
+	extKeyUsage          = 2
+	extSubjectAltName    = 3
+	extBasicConstraints  = 4
+	extPolicies          = 6
+	extAuthorityKeyID    = 7
+	extExtKeyUsage       = 8
+	extNameConstraints   = 26
+	extPolicyConstraints = 28
 )
 
 // The C509 Certificate Policies registry (Section 9.8).

@@ -39,7 +39,8 @@ const (
 // If all of the chain is of type FromX509DER, crypto/x509 validates it, with the roots of
 // that type. Else the rules are those of crypto/x509 on one path: signatures, names,
 // validity, basic constraints and path length, key usage, extended key usage, and no
-// critical extension that is not understood; an authority with name constraints is refused.
+// critical extension that is not understood; policy constraints, and name constraints of an
+// authority, are refused.
 func Verify(chain [][]byte, opts VerifyOptions) (*edhoc.Credential, error) {
 	if len(chain) == 0 || len(chain) > maxPath || len(opts.Roots) == 0 || opts.CurrentTime.IsZero() {
 		return nil, invalid("no chain, roots or time, or a chain of more than %d", maxPath)
@@ -172,6 +173,10 @@ func (o *VerifyOptions) check(c *Certificate, below int) error {
 		if e.Critical && !known {
 			return invalid("%q has a critical extension that is not understood", c.subject)
 		}
+	}
+	// What crypto/x509 demands for these, a native certificate in the chain must not undo.
+	if c.extension(extPolicyConstraints) != nil {
+		return invalid("policy constraints of %q are not supported", c.subject)
 	}
 	if below == 0 {
 		return nil

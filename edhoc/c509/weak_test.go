@@ -192,3 +192,27 @@ func testHugeKey(t *testing.T, bits int, want bool) {
 		}
 	}
 }
+
+// Who appends a native certificate to a chain does not get rid of the policies that
+// crypto/x509 would demand.
+func TestVerifyPolicyConstraints(t *testing.T) {
+	explicit := pkix.Extension{Id: []int{2, 5, 29, 36}, Value: vector.Bytes(t, "3003 800100")}
+	rootX, root := issueX509(t, x509CA(), nil, "xroot", "xroot")
+	tmpl := x509CA()
+	tmpl.ExtraExtensions = []pkix.Extension{explicit}
+	subX, sub := issueX509(t, tmpl, rootX, "xsub", "xroot")
+	_, leaf := issueX509(t, &x509.Certificate{NotBefore: now, NotAfter: now.AddDate(0, 1, 0)}, subX, "xleaf", "xsub")
+	_, own := issueX509(t, &x509.Certificate{NotBefore: now, NotAfter: now.AddDate(0, 1, 0), ExtraExtensions: []pkix.Extension{explicit}}, rootX, "xown", "xroot")
+	native := newAuthority(t, "P-256", "junk", nil).cert.Sequence()
+	opts := c509.VerifyOptions{Roots: []*c509.Certificate{root}, CurrentTime: now}
+	for name, chain := range map[string][][]byte{
+		"X.509":                   {leaf.Sequence(), sub.Sequence()},
+		"and a native one":        {leaf.Sequence(), sub.Sequence(), native},
+		"in the end entity":       {own.Sequence()},
+		"in it, and a native one": {own.Sequence(), native},
+	} {
+		if _, err := c509.Verify(chain, opts); !errors.Is(err, c509.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
