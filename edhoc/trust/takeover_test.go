@@ -278,3 +278,41 @@ func TestOurFaultWithHash(t *testing.T) {
 		t.Errorf("got %v, want %v", err, gone)
 	}
 }
+
+func TestNewcomersRefused(t *testing.T) {
+	s := newStore(t, Config{Policy: Learning, Wanted: func(c *edhoc.Credential) bool { return c.Subject() != "unwanted" }})
+	_, err := find(s, newCCS(t, "unwanted", "1").ByValue())
+	wantRefused(t, "unwanted", err)
+	noKey, err := edhoc.ParseIDCred([]byte{0xa1, 14, 0xa1, 2, 0x61, 'x'})
+	must(t, err)
+	_, err = find(s, noKey)
+	wantRefused(t, "claims without a key", err)
+}
+
+// TestVerifiedOnce: a handshake that has ended does not bring back what was swept.
+func TestVerifiedOnce(t *testing.T) {
+	clock := now
+	s := newStore(t, Config{Vouch: vouch(Provisional), Now: func() time.Time { return clock }})
+	c := found(t, s, newCCS(t, "device", "1").ByValue())
+	must(t, s.Verified(c))
+	clock = now.Add(time.Hour)
+	s.Sweep()
+	wantRefused(t, "swept", s.Verified(c))
+}
+
+// TestTaggedCWT: a CWT is found with and without its tags.
+func TestTaggedCWT(t *testing.T) {
+	cwt := []byte{0x84, 0x40, 0xa0, 0x40, 0x40}
+	id := func(tags ...byte) edhoc.IDCred {
+		got, err := edhoc.ParseIDCred(append(append([]byte{0xa1, 13}, tags...), cwt...))
+		must(t, err)
+		return got
+	}
+	c, err := edhoc.NewCredential(cwt, newCCS(t, "", "").PublicKey(), nil)
+	must(t, err)
+	s := newStore(t, Config{})
+	s.Add(c.With(edhoc.Details{ByValue: id()}))
+	for _, tagged := range []edhoc.IDCred{id(), id(0xd2), id(0xd8, 61, 0xd2)} {
+		found(t, s, tagged)
+	}
+}
