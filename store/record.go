@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/ostiary/ostiary/ace"
@@ -38,8 +39,8 @@ func checkName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("no name")
-	case strings.ContainsRune(name, 0):
-		return errors.New("NUL in a name")
+	case strings.ContainsFunc(name, unicode.IsControl): // NUL is the mark of another kind
+		return errors.New("control character in a name")
 	case !utf8.ValidString(name):
 		return errors.New("name is not UTF-8")
 	}

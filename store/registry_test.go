@@ -228,7 +228,7 @@ func testRegistryChanges(t *testing.T, open opener) {
 	if err := me.AddResourceServer(ctx, ResourceServer{Token: server.Token}); err == nil {
 		t.Error("a resource server without a name was added")
 	}
-	for _, name := range []string{as.ResourceServerSubject("valve"), "a\x00", "\x00", "a\xff", "\xed\xa0\x80"} {
+	for _, name := range []string{as.ResourceServerSubject("valve"), "a\x00", "\x00", "a\nb", "\x1b[2J", "a\u0085", "a\xff", "\xed\xa0\x80"} {
 		odd := server
 		odd.Name = name
 		if me.AddClient(ctx, as.Client{Name: name}) == nil || me.AddResourceServer(ctx, odd) == nil {
