@@ -203,9 +203,44 @@ func TestRandomnessOfAConfig(t *testing.T) {
 	if a, ok := got.(*augmented); !ok || a.source != rand.Reader {
 		t.Errorf("got %T, want *augmented of crypto/rand.Reader", got)
 	}
+	other, _ := staticKey(t, 2)
+	c.Identities = append(c.Identities, Identity{Key: other})
+	if two, _ := c.randomness(); !bytes.Equal(two.(*augmented).salt, got.(*augmented).salt) {
+		t.Error("the key of another than the first identity")
+	}
 	c.Rand = constant(1)
 	if got, _ := c.randomness(); got != constant(1) {
 		t.Errorf("got %T, want the reader of the Config", got)
+	}
+}
+
+// TestAugmentedOfElsewhere: a static Diffie-Hellman key that is elsewhere is applied to its
+// public key, and gives what it would give here.
+func TestAugmentedOfElsewhere(t *testing.T) {
+	k, _ := staticKey(t, 1)
+	away, err := NewDiffieHellman(k.Public(), func(x []byte) ([]byte, error) {
+		if !bytes.Equal(x, k.public.x) {
+			return nil, errDry
+		}
+		return k.agree(agreement{k.public.x, k.public.point})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := newAugmented(k, constant(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, err := newAugmented(away, constant(0))
+	if err != nil || !bytes.Equal(here.salt, there.salt) {
+		t.Errorf("got another secret, %v", err)
+	}
+	broken, err := NewDiffieHellman(k.Public(), func([]byte) ([]byte, error) { return nil, errDry })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newAugmented(broken, constant(0)); !errors.Is(err, errDry) {
+		t.Errorf("got %v, want %v", err, errDry)
 	}
 }
 

@@ -1,6 +1,7 @@
 package edhoc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -55,7 +56,9 @@ func TestEphemeralPool(t *testing.T) {
 // took it.
 func TestEphemeralPoolClose(t *testing.T) {
 	var p *EphemeralPool
+	var late []byte // the last private key that was made
 	p, err := NewEphemeralPool(poolConfig(t, readerFunc(func(b []byte) (int, error) {
+		late = b
 		for i := range b {
 			b[i] = byte(i + 1)
 		}
@@ -76,8 +79,8 @@ func TestEphemeralPoolClose(t *testing.T) {
 	if n, err := p.Fill(2); n != 0 || !errors.Is(err, ErrSpent) {
 		t.Errorf("while it is closed: %d, %v", n, err)
 	}
-	for _, b := range pair.private {
-		if b != 0 {
+	for _, private := range [][]byte{pair.private, late} {
+		if !bytes.Equal(private, make([]byte, 32)) {
 			t.Fatal("not erased")
 		}
 	}
@@ -92,6 +95,22 @@ func TestEphemeralPoolClose(t *testing.T) {
 		t.Errorf("the key that was taken: %v", err)
 	}
 	p.Close()
+}
+
+// A key that was taken is not to be found in the memory of the stock.
+func TestEphemeralPoolLetsGo(t *testing.T) {
+	p, err := NewEphemeralPool(poolConfig(t, nil, 0), 2)
+	must(t, err)
+	if n, err := p.Fill(2); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	memory := p.keys[X25519]
+	taken := p.Take(X25519)
+	for _, k := range memory {
+		if k == taken {
+			t.Error("still there")
+		}
+	}
 }
 
 type readerFunc func([]byte) (int, error)
