@@ -60,7 +60,7 @@ func newAgent(ctx context.Context, path string, cfg config, known *credentials.R
 	}
 	a.upstream, err = newUpstream(ctx, cfg, log)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, a.drain())
 	}
 	if tokens.Introspect, err = a.assembleIntrospection(); err != nil {
 		a.close()

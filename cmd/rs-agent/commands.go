@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -83,20 +84,24 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	// There is nothing to read again: SIGHUP stops the agent in good order too.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
 	defer stop()
-	a, err := c.agent(ctx, s)
+	cfg, known, log, err := c.setup(s)
 	if err != nil {
 		return err
 	}
-	state := settings.Beside(c.Config, a.cfg.State)
+	// Another agent writes the state until it has ended: it is not read before.
+	state := settings.Beside(c.Config, cfg.State)
 	alone, err := settings.TryLock(state)
 	if errors.Is(err, settings.ErrLocked) {
 		err = fmt.Errorf("another agent is running with %s; give each a configuration of its own", state)
 	}
 	if err != nil {
-		a.close()
 		return err
 	}
 	defer func() { _ = alone.Unlock() }()
+	a, err := newAgent(ctx, c.Config, cfg, known, log)
+	if err != nil {
+		return err
+	}
 	conn, err := cli.ListenUDP(a.cfg.Listen)
 	if err != nil {
 		a.close()
@@ -111,16 +116,14 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	return err
 }
 
-func (f *configFlag) agent(ctx context.Context, s cli.Streams) (*agent, error) {
+// setup is what an agent is made of.
+func (f *configFlag) setup(s cli.Streams) (config, *credentials.ResourceServer, *slog.Logger, error) {
 	cfg, known, err := f.load()
 	if err != nil {
-		return nil, err
+		return cfg, nil, nil, err
 	}
 	log, err := cli.Logger(s.Err, cfg.Log.Level, cfg.Log.Format)
-	if err != nil {
-		return nil, cli.Usage(err)
-	}
-	return newAgent(ctx, f.Config, cfg, known, log)
+	return cfg, known, log, cli.Usage(err)
 }
 
 type configCommand struct {
@@ -132,7 +135,11 @@ type configCheck struct{ configFlag }
 
 // Run does all that serve does before it opens the socket.
 func (c *configCheck) Run(ctx context.Context, s cli.Streams) error {
-	a, err := c.agent(ctx, s)
+	cfg, known, log, err := c.setup(s)
+	if err != nil {
+		return err
+	}
+	a, err := newAgent(ctx, c.Config, cfg, known, log)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"unicode"
 
@@ -37,19 +36,15 @@ const maxName = 255
 // readPeers reads and checks the list at path. A file that is not there is an empty
 // list.
 func readPeers(path string) (*peers, error) {
-	info, err := os.Stat(path)
+	text, mode, err := settings.Text(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return new(peers), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o002 != 0 {
-		return nil, fmt.Errorf("%s says who is trusted, and everybody may write it (mode %#o): chmod it 600", path, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
+	if mode&0o002 != 0 {
+		return nil, fmt.Errorf("%s says who is trusted, and everybody may write it (mode %#o): chmod it 600", path, mode)
 	}
 	return parsePeers(path, text)
 }
@@ -145,7 +140,7 @@ func changePeers(path string, change func(*peers) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	before, err := os.ReadFile(path)
+	before, _, err := settings.Text(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -57,23 +57,39 @@ func keyName(key toml.Key) string {
 // Read decodes the file at path, which holds keys, into v. It refuses a file
 // that everybody may read or write.
 func Read(path string, v any) error {
+	b, mode, err := read(path)
+	if err != nil {
+		return err
+	}
+	if mode&0o007 != 0 {
+		return fmt.Errorf("%s holds keys, and everybody may read or write it (mode %#o): chmod it 600", path, mode)
+	}
+	return Parse(path, b, v)
+}
+
+// Text reads the file at path, for Parse, and its permissions. It reads no more than
+// Parse takes, and nothing but a file: a pipe would have it wait.
+func Text(path string) (b []byte, mode fs.FileMode, err error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, 0, err
+	} else if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is not a file", path)
+	}
+	return read(path)
+}
+
+func read(path string) (b []byte, mode fs.FileMode, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return err // an *fs.PathError says what failed
+		return nil, 0, err // an *fs.PathError says what failed
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return nil, 0, err
 	}
-	if info.Mode().Perm()&0o007 != 0 {
-		return fmt.Errorf("%s holds keys, and everybody may read or write it (mode %#o): chmod it 600", path, info.Mode().Perm())
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return err
-	}
-	return Parse(path, b, v)
+	b, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+	return b, info.Mode().Perm(), err
 }
 
 // Marshal encodes v as TOML.

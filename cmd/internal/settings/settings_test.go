@@ -2,7 +2,9 @@ package settings
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +107,29 @@ func TestReadRefusesWhatEverybodyMayRead(t *testing.T) {
 		if c.want == "" && (err != nil || s.Name != "n") || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("mode %o: got %q, %v; want an error with %q", c.mode, s.Name, err, c.want)
 		}
+	}
+}
+
+// TestTextReadsOnlyFiles: nothing that is no file, and of a file no more than Parse
+// takes.
+func TestTextReadsOnlyFiles(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := Text(dir); err == nil || !strings.Contains(err.Error(), "is not a file") {
+		t.Errorf("folder: got %v, want that it is not a file", err)
+	}
+	path := filepath.Join(dir, "f")
+	if _, _, err := Text(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: got %v, want fs.ErrNotExist", err)
+	}
+	if err := WriteNew(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 10*maxFile); err != nil {
+		t.Fatal(err)
+	}
+	b, mode, err := Text(path)
+	if err != nil || mode != 0o600 || len(b) != maxFile+1 {
+		t.Errorf("got %d bytes, mode %o, %v, want %d and 600", len(b), mode, err, maxFile+1)
 	}
 }
 
