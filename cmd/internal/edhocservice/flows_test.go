@@ -90,3 +90,46 @@ func TestStock(t *testing.T) {
 		want("Close", 0)
 	})
 }
+
+// TestSweepHandshakes: handshakes that nobody goes on with end, with their keys, even if
+// no message comes any more.
+func TestSweepHandshakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ids, err := idalloc.New(idalloc.Config{Now: time.Now, PendingTTL: time.Hour})
+		check(t, err)
+		w := newWorld(t, func(c *Config) { c.IDs, c.Profile.Reverse = ids, true })
+		cfg, err := w.alice.Initiator()
+		check(t, err)
+		initiator, err := edhoc.NewInitiator(cfg)
+		check(t, err)
+		msg1, _, err := initiator.ComposeMessage1("\x01")
+		check(t, err)
+		d := &coaptest.Direct{Handler: w.Resources()}
+		for _, payload := range [][]byte{append([]byte{0xf5}, msg1...), nil} {
+			r := coap.NewRequest(coap.POST, edhoccoap.Path)
+			r.Payload = payload
+			resp, err := d.Do(t.Context(), r)
+			check(t, err)
+			if resp.Code != coap.Changed {
+				t.Fatalf("got %v", resp.Code)
+			}
+		}
+		for _, want := range []struct {
+			after time.Duration
+			state idalloc.State
+		}{{246 * time.Second, idalloc.StatePending}, {time.Second, idalloc.StateQuarantined}} {
+			time.Sleep(want.after)
+			check(t, w.Sweep(t.Context()))
+			held := ids.Holdings()
+			for _, h := range held {
+				if h.State != want.state {
+					t.Errorf("after %v more: got %v, want %v", want.after, h.State, want.state)
+				}
+			}
+			if len(held) != 2 {
+				t.Errorf("got %d identifiers", len(held))
+			}
+		}
+		w.Close()
+	})
+}

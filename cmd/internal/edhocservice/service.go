@@ -77,8 +77,15 @@ func (s *Service) Around(next coap.Handler) coap.Handler {
 }
 
 // Sweep ends the sessions of peers that are not trusted any more and those that
-// are too old. Call it every few seconds. The error is that of the Source.
-func (s *Service) Sweep(ctx context.Context) error { return s.sessions.sweep(ctx) }
+// are too old, and the handshakes that are. Call it every few seconds. The error is
+// that of the Source.
+func (s *Service) Sweep(ctx context.Context) error {
+	s.server.Pending()
+	if s.reverse != nil {
+		s.reverse.Pending()
+	}
+	return s.sessions.sweep(ctx)
+}
 
 // Peers is the number of peers that are trusted.
 func (s *Service) Peers() int { return s.sessions.peers() }
