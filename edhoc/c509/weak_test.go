@@ -139,9 +139,9 @@ func TestVerifyNamesDiffer(t *testing.T) {
 // A chain of X.509 certificates has roots that are such.
 func TestVerifyReencodedBelowNative(t *testing.T) {
 	tmpl := x509CA()
-	tmpl.Subject = pkix.Name{CommonName: "root"}
-	_, leaf := issueX509(t, x509CA(), tmpl, "leaf", "root")
-	native := newAuthority(t, "P-256", "root", nil)
+	tmpl.Subject = pkix.Name{CommonName: "root*"} // a UTF8String in both
+	_, leaf := issueX509(t, x509CA(), tmpl, "leaf", "root*")
+	native := newAuthority(t, "P-256", "root*", nil)
 	must(t, leaf.CheckSignature(native.key.Public()))
 	_, err := c509.Verify([][]byte{leaf.Sequence()}, c509.VerifyOptions{Roots: []*c509.Certificate{native.cert}, CurrentTime: now})
 	if !errors.Is(err, c509.ErrInvalid) || !strings.Contains(err.Error(), "unknown authority") {

@@ -283,6 +283,9 @@ func TestNewcomersRefused(t *testing.T) {
 	s := newStore(t, Config{Policy: Learning, Wanted: func(c *edhoc.Credential) bool { return c.Subject() != "unwanted" }})
 	_, err := find(s, newCCS(t, "unwanted", "1").ByValue())
 	wantRefused(t, "unwanted", err)
+	s.cfg.Revoked = func(context.Context, *edhoc.Credential, []edhoc.EADItem) (bool, error) { return true, nil }
+	_, err = find(s, newCCS(t, "revoked", "1").ByValue())
+	wantRefused(t, "revoked", err)
 	noKey, err := edhoc.ParseIDCred([]byte{0xa1, 14, 0xa1, 2, 0x61, 'x'})
 	must(t, err)
 	_, err = find(s, noKey)
