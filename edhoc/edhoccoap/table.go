@@ -110,11 +110,8 @@ func (t *table) full(peer netip.Addr) error {
 }
 
 // netOf is the IPv6 prefix of which a peer has all addresses. It is the zero Prefix for
-// others, which are not counted.
+// IPv4, which is not counted.
 func netOf(peer netip.Addr) netip.Prefix {
-	if !peer.Is6() {
-		return netip.Prefix{}
-	}
 	net, _ := peer.Prefix(64)
 	return net
 }

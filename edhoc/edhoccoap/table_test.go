@@ -2,8 +2,10 @@ package edhoccoap
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/edhoc"
@@ -151,5 +153,125 @@ func TestUnvalidatedCostsNothing(t *testing.T) {
 		if err := run(); err != nil || asked != 1 {
 			t.Errorf("%s: %v, %d asked", flow, err, asked)
 		}
+	}
+}
+
+// The same message_3 while the first copy is processed: later, in either form.
+func TestBusy(t *testing.T) {
+	w := newWorld(t)
+	var again func() *coap.Response
+	find := w.cfg.Find
+	w.server.cfg.Find = func(ctx context.Context, id edhoc.IDCred, ead []edhoc.EADItem) ([]*edhoc.Credential, error) {
+		resp := again()
+		if v, ok := resp.Options.Uint(coap.MaxAge); resp.Code != coap.ServiceUnavailable || !ok || v == 0 {
+			t.Errorf("while the first is processed: %v", resp.Code)
+		}
+		return find(ctx, id, ead)
+	}
+	repeat := func() *coap.Response {
+		all := w.direct.Requests()
+		resp, err := w.direct.Do(t.Context(), all[len(all)-1])
+		must(t, err)
+		return resp
+	}
+	again = repeat
+	_, _, err := w.client.Establish(t.Context())
+	must(t, err)
+	want(t, repeat(), coap.Changed, nil)
+	_, c, _ := w.combine()
+	w.wantWorks(c)
+	if w.executed != 1 || w.contexts.Len() != 2 || len(w.failures) != 0 {
+		t.Errorf("%d executed, %d contexts, failures %v", w.executed, w.contexts.Len(), w.failures)
+	}
+}
+
+// A handshake that gets too old while message_2 is processed does not wait for message_4.
+func TestTooOldMeanwhile(t *testing.T) {
+	w := newReversed(t, func(r *reversed) {
+		r.cfg.Message4, r.client.Message4 = true, true
+		ids, err := idalloc.New(idalloc.Config{Now: r.clock.Now, PendingTTL: 2 * maxLifetime})
+		must(t, err)
+		r.ids, r.cfg.IDs, r.server.ids = ids, ids, ids
+		find := r.cfg.Find
+		r.cfg.Find = func(ctx context.Context, id edhoc.IDCred, ead []edhoc.EADItem) ([]*edhoc.Credential, error) {
+			r.clock.advance(maxLifetime)
+			r.reverse.Pending() // sweeps
+			return find(ctx, id, ead)
+		}
+	})
+	_, _, err := w.client.Establish(t.Context())
+	if pending, live := busyIDs(w.ids); err == nil || pending != 0 || live != 0 || w.reverse.Pending() != 0 {
+		t.Errorf("%v, %d pending, %d live, %d wait", err, pending, live, w.reverse.Pending())
+	}
+	if tab := w.reverse.table; len(tab.byID) != 0 || tab.order.Len() != 0 || tab.over.Len() != 0 {
+		t.Errorf("%d, %d, %d entries", len(tab.byID), tab.order.Len(), tab.over.Len())
+	}
+}
+
+// Two handshakes that were both let in when there was room for one.
+func TestRoomIsTaken(t *testing.T) {
+	nested := false
+	w := newWorld(t, func(w *world) {
+		w.cfg.MaxPending, w.cfg.EchoAbove = 1, -1
+		w.cfg.Propose = func(context.Context, *edhoc.VerifiedMessage1) ([]edhoc.EADItem, error) {
+			if !nested {
+				nested = true
+				if _, _, resp := w.begin(); resp.Code != coap.Changed {
+					t.Errorf("the second: %v", resp.Code)
+				}
+			}
+			return nil, nil
+		}
+	})
+	_, _, resp := w.begin()
+	if pending, _ := busyIDs(w.ids); resp.Code != coap.ServiceUnavailable || pending != 1 || w.server.Pending() != 1 {
+		t.Errorf("the first: %v, %d identifiers, %d wait", resp.Code, pending, w.server.Pending())
+	}
+}
+
+// An old answer goes when its identifier is given out again, and takes nothing with it.
+func TestIdentifierAgain(t *testing.T) {
+	tab := newTable(time.Minute, 4, 4)
+	now := time.Unix(1e9, 0)
+	first, second := &entry{id: "\x01", since: now, state: spent{}}, &entry{id: "\x01", since: now.Add(time.Second), state: spent{}}
+	_, err := tab.add(first)
+	must(t, err)
+	_, _, _, err = tab.take("\x01", netip.Addr{}, []byte("m"), now)
+	must(t, err)
+	tab.finish(first, &answer{code: coap.Changed}, nil)
+	_, err = tab.add(second)
+	must(t, err)
+	if e := tab.byID["\x01"]; e != second || tab.order.Len() != 1 || tab.over.Len() != 0 {
+		t.Errorf("%d entries, %d over", tab.order.Len(), tab.over.Len())
+	}
+	if _, _, a, err := tab.take("\x01", netip.Addr{}, []byte("m"), now); a != nil || err != nil {
+		t.Errorf("the message of the first: %v, %v", a, err)
+	}
+}
+
+type spent struct{}
+
+func (spent) Discard() {}
+
+// What ends without a Session leaves no keys.
+func TestKeysEnd(t *testing.T) {
+	var made *edhoc.Session
+	w := newWorld(t, func(w *world) {
+		w.cfg.Establish = func(s *edhoc.Session, _ *idalloc.Live) error { made = s; return errGone }
+	})
+	if _, _, err := w.client.Establish(t.Context()); err == nil {
+		t.Error("established")
+	}
+	if _, err := made.Export(0, nil, 16); !errors.Is(err, edhoc.ErrSpent) {
+		t.Errorf("after Establish failed: %v", err)
+	}
+	w = newWorld(t, func(w *world) { w.cfg.Message4 = true })
+	s, c, d := w.combine()
+	st := w.server.table.byID[s.CR].state.(*edhoc.AwaitMessage3)
+	if _, err := c.Do(t.Context(), coap.NewRequest(coap.GET, "/temp")); err == nil {
+		t.Error("combined where message_4 is due")
+	}
+	if _, err := st.ProcessMessage3(d.handshake.msg3); !errors.Is(err, edhoc.ErrSpent) {
+		t.Errorf("after a combined request that is not wanted: %v", err)
 	}
 }
