@@ -18,7 +18,8 @@ const (
 	// (Section 4.2).
 	NoLearning Policy = iota
 	// Learning accepts new credentials that are valid (Section 4.1): with raw public keys
-	// and no Vouch that is trust on first use, in anybody who comes.
+	// and no Vouch that is trust on first use, in anybody who comes. A name that only its
+	// owner says gives way to the same name in a credential that somebody vouches for.
 	Learning
 )
 
@@ -34,9 +35,9 @@ const (
 	Trusted
 )
 
-// Config configures a Store. It is copied. Its functions may wait, and are called
-// without locks. An error of theirs ends the handshake; it is the peer's fault if it is
-// an *edhoc.Error, and ours if it is another.
+// Config configures a Store. It is copied. Its functions, but for Now, may wait, and are
+// called without locks. An error of theirs ends the handshake; it is the peer's fault if it
+// is an *edhoc.Error, and ours if it is another. Those of C509 and CWT are always the peer's.
 type Config struct {
 	Policy Policy
 	// Vouch asks a third party, or an EAD item that it has signed, about a new credential
@@ -50,7 +51,8 @@ type Config struct {
 	Wanted func(c *edhoc.Credential) bool
 	// Envelope finds the credential that an EAD item names, such as an access token's
 	// confirmation key; ok is false if there is none. It has to be the one of ID_CRED_x
-	// (draft-ietf-lake-edhoc-impl-cons, Section 5.4). It may be nil.
+	// (draft-ietf-lake-edhoc-impl-cons, Section 5.4): a URI in either is fetched to see that,
+	// and refused where it cannot be. It may be nil.
 	Envelope func(ctx context.Context, ead []edhoc.EADItem) (id edhoc.IDCred, ok bool, err error)
 
 	// X509 validates chains of X.509 certificates that come by value or from a URI. Roots
