@@ -17,6 +17,7 @@ type upstream struct {
 	timeout time.Duration
 	log     *slog.Logger
 	conn    *coap.Client // transfers long bodies in blocks
+	shares  shares       // of conn
 
 	observations sync.WaitGroup
 	ctx          context.Context //nolint:containedctx // ends the observations
@@ -28,7 +29,7 @@ func newUpstream(ctx context.Context, cfg config, log *slog.Logger) (*upstream, 
 	if err != nil {
 		return nil, err
 	}
-	conn, err := coap.Dial("udp", addr.String(), coap.Config{NStart: 16, Blockwise: coap.BlockwiseConfig{MaxBody: cfg.Limits.Body}})
+	conn, err := coap.Dial("udp", addr.String(), coap.Config{NStart: upstreamAtOnce, Blockwise: coap.BlockwiseConfig{MaxBody: cfg.Limits.Body}})
 	if err != nil {
 		return nil, err
 	}
@@ -52,12 +53,21 @@ func (u *upstream) ServeCOAP(w coap.ResponseWriter, r *coap.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), u.timeout)
 	defer cancel()
-	response, err := u.conn.Do(ctx, forward(r))
+	response, err := u.do(ctx, r)
 	if err != nil {
 		u.failed(w, r, err)
 		return
 	}
 	_ = w.Respond(back(response))
+}
+
+func (u *upstream) do(ctx context.Context, r *coap.Request) (*coap.Response, error) {
+	leave, err := u.shares.take(ctx, sharer(r))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return u.conn.Do(ctx, forward(r))
 }
 
 // observe observes for the client until the client's observation ends: with its
@@ -69,7 +79,13 @@ func (u *upstream) observe(w coap.ResponseWriter, r *coap.Request) {
 		defer cancel()
 		defer stop()
 		answered := false
-		err := u.conn.Observe(ctx, forward(r), func(response *coap.Response) {
+		leave, err := u.shares.take(ctx, sharer(r))
+		if err != nil {
+			return // nobody waits for it any more
+		}
+		defer leave()
+		err = u.conn.Observe(ctx, forward(r), func(response *coap.Response) {
+			leave()
 			answered = true
 			if err := w.Respond(back(response)); err != nil {
 				cancel()
