@@ -82,7 +82,7 @@ func (d *CombinedDoer) Do(ctx context.Context, r *coap.Request) (*coap.Response,
 	//spec:9668-3.1-2
 	both.Options.Set(coap.EDHOC, nil)
 	resp, err := d.next.Do(ctx, both)
-	if err == nil && (resp.Options.Has(coap.OSCORE) || resp.Code != coap.ServiceUnavailable) {
+	if err == nil && resp.Code != coap.ServiceUnavailable {
 		d.done = true // a server that is too busy has not seen message_3
 	}
 	return resp, err
