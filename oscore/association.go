@@ -16,6 +16,7 @@ type Association struct {
 	id         id // the Recipient ID
 	own, peer  fingerprint
 	onReplaced func(old, new *Context)
+	attached   atomic.Pointer[any]
 	next       *Association // with the same Recipient ID; guarded by the mu of a Contexts
 
 	current atomic.Pointer[Context] // nil: none yet, or discarded
@@ -130,7 +131,7 @@ func (a *Association) verifyCurrent(p *Protected) (Message, *ServerExchange, *Co
 	if c == nil {
 		return Message{}, nil, nil, ErrDiscarded
 	}
-	m, x, err := c.verifyRequest(p)
+	m, x, err := c.verifyRequest(p, a)
 	if err == nil && a.b2 != nil && a.replaces(c) {
 		return Message{}, nil, c, a.response1(p, c.common.idContext)
 	}

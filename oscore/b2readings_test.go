@@ -188,7 +188,7 @@ func TestRunForgeries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, y, err = first.verifyRequest(&p)
+	_, y, err = first.verifyRequest(&p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

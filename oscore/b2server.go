@@ -165,7 +165,7 @@ func (a *Association) request2(p *Protected, id3 []byte) (Message, *ServerExchan
 	if err != nil {
 		return Message{}, nil, replacement{}, err
 	}
-	m, x, err := third.verifyRequest(p)
+	m, x, err := third.verifyRequest(p, nil)
 	if err == nil && a.waits() {
 		err = errNoContext
 	}

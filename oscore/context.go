@@ -134,6 +134,9 @@ func (c *Context) Usage() Usage {
 	return Usage{Protected: c.sender.used.Load(), Failures: c.recipient.failed.Load()}
 }
 
+// Limits returns the limits of the keys, with the defaults filled in.
+func (c *Context) Limits() Limits { return c.common.limits }
+
 // Format implements fmt.Formatter, for every verb: it shows the IDs and no secret.
 func (c *Context) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "oscore.Context{SenderID: %x, RecipientID: %x, IDContext: %x}",

@@ -110,6 +110,9 @@ func (t *Contexts) verifyRequest(p *Protected) (*Association, Message, *ServerEx
 	}
 	if a := t.only(p); a != nil {
 		m, x, _, err := a.verifyCurrent(p)
+		if err == error(errDecrypt) { //nolint:errorlint // of this package, and never wrapped
+			p.failed(a)
+		}
 		if err != nil {
 			a = nil
 		}
@@ -159,7 +162,18 @@ func (t *Contexts) verifyAmong(p *Protected) (*Association, Message, *ServerExch
 			err = err2
 		}
 	}
+	for i, c := range tried {
+		if c != nil {
+			p.failed(found.known[i])
+		}
+	}
 	for _, a := range found.asking[:found.asks] {
+		if !p.admits(a) {
+			if err == error(errNoContext) { //nolint:errorlint // as above
+				err = errThrottledB2
+			}
+			continue
+		}
 		m, x, err2 := a.verifyB2(p)
 		if err2 == nil {
 			return a, m, x, nil
@@ -167,6 +181,7 @@ func (t *Contexts) verifyAmong(p *Protected) (*Association, Message, *ServerExch
 		if !refused(err2) {
 			return nil, Message{}, nil, err2
 		}
+		p.failed(a)
 	}
 	return nil, Message{}, nil, err
 }

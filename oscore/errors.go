@@ -17,6 +17,8 @@ var (
 	ErrSequence = errors.New("oscore: no sender sequence number")
 	// ErrKeyLimit: a key has done as much as its Limits allow.
 	ErrKeyLimit = errors.New("oscore: key usage limit reached")
+	// ErrThrottled: a Gate has not admitted the request, so that it was not decrypted.
+	ErrThrottled = errors.New("oscore: request not admitted to decryption")
 	// ErrTooLarge: the message is longer than Limits.Size; block-wise transfer inside
 	// OSCORE makes it smaller (Section 4.1.3.4.1).
 	ErrTooLarge = errors.New("oscore: message too large for one protected message")
@@ -120,6 +122,14 @@ var (
 	errDecrypt = &Error{
 		Code: codeBadRequest, Diagnostic: "Decryption failed", Section: "8.2",
 		Reason: "message does not verify",
+	}
+	errThrottled = &Error{
+		Code: codeBadRequest, Diagnostic: "Decryption failed", Section: "8.2",
+		Reason: "too many messages from there did not verify", Err: ErrThrottled,
+	}
+	errThrottledB2 = &Error{
+		Code: codeUnauthorized, Diagnostic: "Security context not found", Section: "B.2",
+		Reason: "too many messages from there did not verify", Err: ErrThrottled,
 	}
 	errPlaintext = &Error{
 		Code: codeBadRequest, Diagnostic: "Decryption failed", Section: "5.3",

@@ -12,6 +12,7 @@ type Protected struct {
 	payload []byte   // the ciphertext
 	header  header
 	scratch *Scratch
+	gate    Gate // nil admits everything
 }
 
 // ParseProtected decodes the OSCORE option of a received message (Section 6.1). It

@@ -64,7 +64,7 @@ func (c *Context) VerifyRequest(p Protected) (Message, *ServerExchange, error) {
 	if !ok || kid != c.recipient.id || !c.named(&p.header) {
 		return Message{}, nil, errNoContext
 	}
-	return c.verifyRequest(&p)
+	return c.verifyRequest(&p, nil)
 }
 
 // named reports whether the kid context of a request, if any, is the ID Context of
@@ -90,15 +90,19 @@ func (c *Context) named(h *header) bool {
 }
 
 // verifyRequest is Section 8.2 from step 3 on, for a request whose kid and kid context
-// are those of c. The Partial IV is checked, and after the decryption taken.
+// are those of c. The Partial IV is checked, and after the decryption taken. Unless a
+// is nil, the gate is asked in between.
 //
 //spec:8613-8.2-1
-func (c *Context) verifyRequest(p *Protected) (Message, *ServerExchange, error) {
+func (c *Context) verifyRequest(p *Protected, a *Association) (Message, *ServerExchange, error) {
 	number := p.header.piv.number()
 	fresh, lost := c.recipient.window.check(number)
 	//spec:8613-7.4-2
 	if !fresh {
 		return Message{}, nil, errReplay
+	}
+	if a != nil && !p.admits(a) {
+		return Message{}, nil, errThrottled
 	}
 	m, err := c.openRequest(p)
 	//spec:8613-8.2-4
