@@ -196,7 +196,7 @@ func (c *call) transmitted(t *transmission, how outcome, now time.Duration) {
 		c.finish(result{err: ErrReset})
 	case timedOut:
 		//spec:7252-4.2-7
-		c.finish(result{err: ErrTimeout})
+		c.unanswered(now)
 	}
 }
 
@@ -204,14 +204,14 @@ func (c *call) transmitted(t *transmission, how outcome, now time.Duration) {
 func (c *call) expire(now time.Duration) {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
-	if c.finished {
-		return
+	if c.finished || c.timer.index != 0 {
+		return // or set anew meanwhile
 	}
 	if c.notes != nil && c.notes.registered {
 		c.notes.wake(errRefresh)
 		return
 	}
-	c.finish(result{err: ErrTimeout})
+	c.unanswered(now)
 }
 
 // finish hands the result over, once. The caller holds e.mu.
@@ -231,9 +231,6 @@ func (c *call) close() {
 	c.finished = true
 	delete(e.calls, c.key)
 	e.stopTimer(&c.timer)
-	if c.departure != nil {
-		c.departure.canceled = true
-	}
 	c.stopSending(now)
 }
 
@@ -241,6 +238,9 @@ func (c *call) close() {
 // peer's flight. The caller holds e.mu.
 func (c *call) stopSending(now time.Duration) {
 	e := c.e
+	if c.departure != nil {
+		c.departure.canceled = true
+	}
 	if t := c.sent; t != nil {
 		c.sent = nil
 		t.owner = nil
@@ -273,12 +273,13 @@ func (e *Endpoint) deliver(peer netip.AddrPort, m *message, now time.Duration) b
 	if c == nil || e.closed {
 		return false
 	}
-	return c.receive(m, peer, now)
+	return c.receive(m, peer, false, now)
 }
 
-// receive takes a response that matches. It is false if the response is to be
-// rejected for an option (RFC 7252, Section 5.4.1). The caller holds e.mu.
-func (c *call) receive(m *message, peer netip.AddrPort, now time.Duration) bool {
+// receive takes a response that matches, in the acknowledgement of the request or
+// in a message of its own. It is false if the response is to be rejected for an
+// option (RFC 7252, Section 5.4.1). The caller holds e.mu.
+func (c *call) receive(m *message, peer netip.AddrPort, acknowledges bool, now time.Duration) bool {
 	if c.finished {
 		return false
 	}
@@ -288,9 +289,10 @@ func (c *call) receive(m *message, peer netip.AddrPort, now time.Duration) bool 
 		return false
 	}
 	resp := &Response{Code: m.code, Options: m.options[:n].Clone(), RemoteAddr: peer}
-	if c.notes == nil || !c.notes.underWay(resp) {
-		c.stopSending(now)
+	if c.notes != nil && c.notes.passesOver(c, resp, acknowledges, now) {
+		return true
 	}
+	c.stopSending(now)
 	if len(m.payload) > 0 {
 		resp.Payload = append([]byte(nil), m.payload...)
 	}

@@ -62,9 +62,6 @@ func (c *call) sendCancellation(r *Request) bool {
 		return false
 	}
 	c.stopSending(now)
-	if c.departure != nil {
-		c.departure.canceled = true
-	}
 	own := *r
 	own.reply = Response{}
 	own.RemoteAddr, own.NonConfirmable = c.req.RemoteAddr, false

@@ -291,7 +291,7 @@ func (e *Endpoint) handleReply(peer netip.AddrPort, m *message, now time.Duratio
 		//spec:7252-5.3.2-3
 		if c.token == string(m.token) {
 			t.end(acknowledged, now)
-			c.receive(m, peer, now)
+			c.receive(m, peer, true, now)
 		}
 	}
 }

@@ -36,7 +36,7 @@ type observation struct {
 
 	format   uint32 // Content-Format of the initial response, plus 1; 0 is none
 	ended    bool
-	sequence uint32        // of the last notification, not wrapped
+	sequence uint64        // of the last notification, not wrapped
 	sinceCon int           // notifications since the last Confirmable one
 	lastCon  time.Duration // when the client last showed its interest
 	rtt      time.Duration // 0 is not known
@@ -117,8 +117,8 @@ func (o *observation) next(now time.Duration) uint32 {
 	//spec:7641-4.4-1
 	//spec:7641-4.4-2
 	//spec:7641-4.4-3
-	o.sequence = max(o.sequence+1, uint32(now/observeTick)+2)
-	return o.sequence & 0xffffff
+	o.sequence = max(o.sequence+1, uint64(now/observeTick)+2)
+	return uint32(o.sequence & 0xffffff)
 }
 
 // end removes an observation without a word to the client.

@@ -18,7 +18,8 @@ const maxNotes = 64
 // by Endpoint.mu.
 type notes struct {
 	group      bool
-	registered bool
+	registered bool // no registration waits for its answer
+	unanswered int  // registrations anew, one after the other
 	canceled   bool // the caller's cancellation waits for its answer
 	queue      []*Response
 	signal     chan struct{}
@@ -41,31 +42,25 @@ func (n *notes) wake(err error) {
 	}
 }
 
-// receive takes a response that matches. The caller holds e.mu.
+// receive takes a response that matches and is not passed over. The caller holds
+// e.mu.
 func (n *notes) receive(c *call, resp *Response, now time.Duration) {
 	sequence, ok := resp.Options.Uint(Observe)
 	switch {
 	case n.group:
-	case n.underWay(resp):
-		return
 	case !ok || !resp.Code.IsSuccess():
 		n.registered = false
 		c.finish(result{resp: resp})
 		return
-	// Inside OSCORE the order is that of the Partial IVs, and the outer number is
-	// anybody's (RFC 8613, Section 4.1.3.5.2).
-	case n.fresh && !c.req.Options.Has(OSCORE) && !newer(n.sequence, sequence, n.at, now):
-		return
 	default:
-		n.fresh, n.sequence, n.at, n.registered = true, sequence, now, true
+		n.fresh, n.sequence, n.at, n.registered, n.unanswered = true, sequence, now, true, 0
 		//spec:7641-3.3.1-1
 		//spec:7252-5.4.4-1
 		age := uint32(60)
 		if v, ok := resp.Options.Uint(MaxAge); ok {
 			age = v
 		}
-		wait := 5*time.Second + c.e.random.below(10*time.Second)
-		c.e.setTimer(&c.timer, now+time.Duration(age)*time.Second+wait)
+		c.registerAt(now + time.Duration(age)*time.Second)
 	}
 	if len(n.queue) >= maxNotes {
 		n.queue = n.queue[1:]
@@ -74,24 +69,54 @@ func (n *notes) receive(c *call, resp *Response, now time.Duration) {
 	n.wake(nil)
 }
 
-// underWay reports whether a response to a call whose cancellation was sent is
-// a notification that the server had sent before.
-func (n *notes) underWay(resp *Response) bool {
-	return n.canceled && resp.Code.IsSuccess() && resp.Options.Has(Observe)
+// passesOver reports whether a response counts for nothing: it is a notification
+// that was sent before the freshest so far, or before the server had the
+// cancellation. The one in the acknowledgement of a registration never is: the
+// registration was sent after the freshest had come, whatever the numbers of a
+// server that has been restarted say. The caller holds e.mu.
+func (n *notes) passesOver(c *call, resp *Response, acknowledges bool, now time.Duration) bool {
+	sequence, ok := resp.Options.Uint(Observe)
+	switch {
+	case n.group || !ok || !resp.Code.IsSuccess():
+		return false
+	case n.canceled:
+		return true
+	// Inside OSCORE the order is that of the Partial IVs, and the outer number is
+	// anybody's (RFC 8613, Section 4.1.3.5.2).
+	case !n.fresh || acknowledges || c.req.Options.Has(OSCORE) || newer(n.sequence, sequence, n.at, now):
+		return false
+	}
+	if !n.registered && c.sent == nil {
+		// That may be the answer to a registration acknowledged before. It is seen
+		// when the numbers count no more.
+		n.registered = true
+		c.registerAt(n.at + forgetSequence)
+	}
+	return true
 }
+
+// registerAt has the client register anew a random while after a moment, for a
+// notification that is on its way (RFC 7641, Section 3.3.1). The caller holds e.mu.
+func (c *call) registerAt(at time.Duration) {
+	c.e.setTimer(&c.timer, at+5*time.Second+c.e.random.below(10*time.Second))
+}
+
+// forgetSequence is after how long a notification is newer than another whatever
+// its number (RFC 7641, Section 3.4).
+const forgetSequence = 128 * time.Second
 
 // newer reports whether a notification was sent after the freshest so far
 // (RFC 7641, Section 3.4).
 func newer(v1, v2 uint32, t1, t2 time.Duration) bool {
 	//spec:7641-3.4-1
-	return v1 < v2 && v2-v1 < 1<<23 || v1 > v2 && v1-v2 > 1<<23 || t2 > t1+128*time.Second
+	return v1 < v2 && v2-v1 < 1<<23 || v1 > v2 && v1-v2 > 1<<23 || t2 > t1+forgetSequence
 }
 
 // Observe observes a resource; see Observer. When no notification comes while
-// the last one is fresh, it registers again (RFC 7641, Section 3.3.1), except
-// for a request protected by OSCORE, which cannot be sent twice: it then
-// returns ErrTimeout, and who protected the request observes anew. When ctx
-// is done it deregisters.
+// the last one is fresh, it registers again (RFC 7641, Section 3.3.1), and once
+// more when that is not answered. When neither is, it returns ErrTimeout. A
+// request protected by OSCORE cannot be sent twice: it returns ErrTimeout at once,
+// and who protected the request observes anew. When ctx is done it deregisters.
 func (e *Endpoint) Observe(ctx context.Context, r *Request, notify func(*Response)) error {
 	return e.observeCancel(ctx, r, notify, nil)
 }
@@ -145,7 +170,7 @@ func (e *Endpoint) observe(ctx context.Context, reg *Request, notify func(*Respo
 			if reg.Options.Has(OSCORE) {
 				return nil, ErrTimeout
 			}
-			if err := c.refresh(ctx); err != nil {
+			if err := c.refresh(ctx); err != nil && ctx.Err() == nil {
 				return nil, err
 			}
 		}
@@ -170,13 +195,46 @@ func (c *call) drain(notify func(*Response)) error {
 	}
 }
 
-// refresh sends the registration again, with the same token and options.
+// refresh sends the registration again, with the same token and options, unless a
+// notification has come meanwhile.
 func (c *call) refresh(ctx context.Context) error {
-	c.e.mu.Lock()
+	e := c.e
+	now := e.now()
+	e.mu.Lock()
+	if c.timer.index != 0 {
+		e.mu.Unlock()
+		return nil
+	}
 	c.notes.registered = false
-	c.e.mu.Unlock()
+	c.stopSending(now)
+	e.mu.Unlock()
 	//spec:7641-3.3.1-2
-	return c.begin(ctx)
+	err := c.begin(ctx)
+	if !errors.Is(err, ErrTimeout) {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.unanswered(now)
+	return nil
+}
+
+// maxUnanswered is how many registrations anew may go unanswered, one after the
+// other. One is often a matter of the network, of which a client that registers
+// for each Max-Age sees much.
+const maxUnanswered = 1
+
+// unanswered ends a call that was not answered in time. An observation goes on for
+// another registration. The caller holds e.mu.
+func (c *call) unanswered(now time.Duration) {
+	n := c.notes
+	if n == nil || !n.fresh || n.canceled || n.unanswered >= maxUnanswered {
+		c.finish(result{err: ErrTimeout})
+		return
+	}
+	n.unanswered++
+	n.registered = true
+	c.registerAt(now)
 }
 
 // deregister tells the server that the client is no longer interested

@@ -112,6 +112,7 @@ func TestSessionsLast(t *testing.T) {
 				}()
 				<-notes
 				time.Sleep(7 * 24 * time.Hour)
+				synctest.Wait() // for a registration anew that is due at this moment
 				for len(notes) > 0 {
 					<-notes // signs of life, and answers to registrations anew
 				}
