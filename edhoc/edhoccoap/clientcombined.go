@@ -34,8 +34,9 @@ func (h *Handshake) Combine(next coap.Doer) (*edhoc.Session, *idalloc.Live, *Com
 	return session, live, &CombinedDoer{next: next, handshake: h, first: make(chan struct{}, 1)}, nil
 }
 
-// A CombinedDoer sends the EDHOC part of a combined request once. It is safe for
-// concurrent use; requests wait for the first one to be sent and answered.
+// A CombinedDoer sends message_3 along with the first request, and again with the next if
+// no answer came or the server was too busy. It is safe for concurrent use; requests wait
+// for the first one to be sent and answered.
 type CombinedDoer struct {
 	next      coap.Doer
 	handshake *Handshake

@@ -230,6 +230,9 @@ func TestReverseTooOldMeanwhile(t *testing.T) {
 	var w *reversed
 	w = newReversed(t, func(r *reversed) {
 		r.cfg.Message4 = true
+		ids, err := idalloc.New(idalloc.Config{Now: r.clock.Now, PendingTTL: time.Hour})
+		must(t, err)
+		r.ids, r.cfg.IDs, r.server.ids = ids, ids, ids
 		find := r.cfg.Find
 		r.cfg.Find = func(ctx context.Context, id edhoc.IDCred, ead []edhoc.EADItem) ([]*edhoc.Credential, error) {
 			w.clock.advance(maxLifetime)
@@ -244,6 +247,9 @@ func TestReverseTooOldMeanwhile(t *testing.T) {
 	}
 	if p, l := busyIDs(w.ids); p != 0 || l != 0 || w.reverse.Pending() != 0 {
 		t.Errorf("%d pending, %d live, %d wait", p, l, w.reverse.Pending())
+	}
+	if tab := w.reverse.table; len(tab.byID) != 0 || tab.order.Len() != 0 || tab.over.Len() != 0 {
+		t.Errorf("%d, %d, %d entries", len(tab.byID), tab.order.Len(), tab.over.Len())
 	}
 }
 

@@ -185,29 +185,6 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// A handshake that gets too old while message_2 is processed does not wait for message_4.
-func TestTooOldMeanwhile(t *testing.T) {
-	w := newReversed(t, func(r *reversed) {
-		r.cfg.Message4, r.client.Message4 = true, true
-		ids, err := idalloc.New(idalloc.Config{Now: r.clock.Now, PendingTTL: 2 * maxLifetime})
-		must(t, err)
-		r.ids, r.cfg.IDs, r.server.ids = ids, ids, ids
-		find := r.cfg.Find
-		r.cfg.Find = func(ctx context.Context, id edhoc.IDCred, ead []edhoc.EADItem) ([]*edhoc.Credential, error) {
-			r.clock.advance(maxLifetime)
-			r.reverse.Pending() // sweeps
-			return find(ctx, id, ead)
-		}
-	})
-	_, _, err := w.client.Establish(t.Context())
-	if pending, live := busyIDs(w.ids); err == nil || pending != 0 || live != 0 || w.reverse.Pending() != 0 {
-		t.Errorf("%v, %d pending, %d live, %d wait", err, pending, live, w.reverse.Pending())
-	}
-	if tab := w.reverse.table; len(tab.byID) != 0 || tab.order.Len() != 0 || tab.over.Len() != 0 {
-		t.Errorf("%d, %d, %d entries", len(tab.byID), tab.order.Len(), tab.over.Len())
-	}
-}
-
 // Two handshakes that were both let in when there was room for one.
 func TestRoomIsTaken(t *testing.T) {
 	nested := false
