@@ -29,8 +29,10 @@ import (
 	"github.com/ostiary/ostiary/coap/coaptest"
 	"github.com/ostiary/ostiary/edhoc"
 	"github.com/ostiary/ostiary/edhoc/edhoccoap"
+	"github.com/ostiary/ostiary/edhoc/oscorekeys"
 	"github.com/ostiary/ostiary/idalloc"
 	"github.com/ostiary/ostiary/internal/secret"
+	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
 
@@ -126,6 +128,13 @@ func (w *agentWorld) handshake(key *credentials.EDHOC) coap.Doer {
 
 func (w *agentWorld) handshakeAs(cfg edhoc.Config) coap.Doer {
 	w.t.Helper()
+	d, _ := w.establish(cfg)
+	return d
+}
+
+// establish gives also the association, which may be renewed.
+func (w *agentWorld) establish(cfg edhoc.Config) (coap.Doer, *oscore.Association) {
+	w.t.Helper()
 	initiator, err := edhoc.NewInitiator(cfg)
 	check(w.t, err)
 	own, err := readEDHOCKey(w.path, w.agent.cfg)
@@ -145,9 +154,11 @@ func (w *agentWorld) handshakeAs(cfg edhoc.Config) coap.Doer {
 	check(w.t, err)
 	session, _, next, err := h.Combine(w.network())
 	check(w.t, err)
-	association, err := associate(session)
+	params, err := oscorekeys.Params(session, oscorekeys.Lengths{})
 	check(w.t, err)
-	return oscorecoap.NewClient(next, association, oscorecoap.ClientConfig{})
+	association, err := oscore.NewAssociation(oscore.Config{Params: params, B2: oscore.B2Allowed, Clock: time.Now})
+	check(w.t, err)
+	return oscorecoap.NewClient(next, association, oscorecoap.ClientConfig{}), association
 }
 
 // code is that of the protected answer to a request; 0 if the answer is not protected.
@@ -319,6 +330,47 @@ func TestPeerSessionsEnd(t *testing.T) {
 	check(t, settings.Replace(filepath.Join(filepath.Dir(w.path), "peers.toml"), text))
 	w.agent.sweep(t.Context())
 	w.want("bob has another scope", bob, coap.GET, "/value", 0)
+	if s := w.agent.ids.Stats(); s.Confirmed != s.Released || w.agent.contexts.Len() != 0 {
+		t.Errorf("%d identifiers and %d contexts are left", s.Confirmed-s.Released, w.agent.contexts.Len())
+	}
+}
+
+// TestPeerRenews: a peer renews its context as often as it likes, if it may, and keeps its
+// rights; it gets none back that it has lost (RFC 8613, Appendix B.2).
+func TestPeerRenews(t *testing.T) {
+	for _, may := range []bool{true, false} {
+		w := newAgentWorldWith(t, func(c *config, _ *credentials.ResourceServer) { c.Renewal = may })
+		cfg, err := w.add("alice", `[["/value",1]]`).Initiator()
+		check(t, err)
+		alice, association := w.establish(cfg)
+		w.want("before", alice, coap.GET, "/value", coap.Content)
+		if !may {
+			check(t, association.Rederive())
+			w.want("may not renew", alice, coap.GET, "/value", 0)
+			continue
+		}
+		for range 2 {
+			check(t, association.Rederive())
+			w.want("renewed", alice, coap.GET, "/value", coap.Content)
+			w.want("renewed, for what it may not", alice, coap.PUT, "/value", coap.MethodNotAllowed)
+		}
+		w.remove("alice")
+		w.agent.sweep(t.Context())
+		check(t, association.Rederive())
+		w.want("removed", alice, coap.GET, "/value", 0)
+	}
+}
+
+// TestSpentSessionEnds: with the right of an association, which ends when its keys are
+// used up, the session ends and gives its identifier back.
+func TestSpentSessionEnds(t *testing.T) {
+	w := newAgentWorld(t)
+	alice := w.handshake(w.add("alice", `[["/value",1]]`))
+	w.want("before", alice, coap.GET, "/value", coap.Content)
+	if !w.agent.rs.Tokens().Remove("edhoc:1:alice") {
+		t.Fatal("alice has no right")
+	}
+	w.want("after", alice, coap.GET, "/value", 0)
 	if s := w.agent.ids.Stats(); s.Confirmed != s.Released || w.agent.contexts.Len() != 0 {
 		t.Errorf("%d identifiers and %d contexts are left", s.Confirmed-s.Released, w.agent.contexts.Len())
 	}

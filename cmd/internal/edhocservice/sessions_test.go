@@ -231,6 +231,32 @@ func TestSessionLifetime(t *testing.T) {
 	}
 }
 
+// TestSessionsOfAll: there are no more than so many of all peers, and none is too old.
+func TestSessionsOfAll(t *testing.T) {
+	alice, bob := newPeer(t, "alice", "", 1), newPeer(t, "bob", "", 2)
+	l := &list{}
+	l.set("1", alice, bob)
+	s, ended := newSessions(l)
+	s.limits.Sessions = 3
+	now := time.Unix(2_000_000_000, 0)
+	s.now = func() time.Time { return now }
+	check(t, s.sweep(t.Context()))
+	for _, p := range []Peer{alice, bob, bob, alice} {
+		if !s.add(&Session{Peer: p, made: now}) {
+			t.Fatalf("session of %s is not kept", p.Name)
+		}
+		now = now.Add(time.Minute)
+	}
+	if !slices.Equal(*ended, []string{"alice"}) {
+		t.Errorf("got %v ended, want the oldest", *ended)
+	}
+	now = time.Unix(2_000_000_000, 0).Add(time.Hour + time.Minute)
+	check(t, s.sweep(t.Context()))
+	if !slices.Equal(*ended, []string{"alice", "bob"}) {
+		t.Errorf("got %v ended, want also the one that is an hour old", *ended)
+	}
+}
+
 // expiring gives the peer a credential that expires.
 func expiring(t *testing.T, p Peer, at time.Time) Peer {
 	t.Helper()
