@@ -232,3 +232,24 @@ func (w *world) messages() (msg2 []byte) {
 	must(w.t, err)
 	return w.post(append([]byte{newSession}, msg1...)).Payload
 }
+
+// What a response says is an EDHOC error message if its Content-Format says so.
+//
+//spec:9528-A.2.3-2
+func TestErrorInResponse(t *testing.T) {
+	for name, c := range map[string]struct {
+		format []uint32
+		told   bool
+	}{"EDHOC": {[]uint32{formatEDHOC}, true}, "text": {[]uint32{0}, false}, "with a prefix": {[]uint32{formatCIDEDHOC}, false}, "none": {nil, false}} {
+		resp := &coap.Response{Code: coap.BadRequest, Payload: []byte{0x01, 0x60}}
+		for _, f := range c.format {
+			resp.Options.AddUint(coap.ContentFormat, f)
+		}
+		_, err := messageIn(resp)
+		var peer *edhoc.PeerError
+		var refused *AnswerError
+		if errors.As(err, &peer) != c.told || errors.As(err, &refused) == c.told {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
