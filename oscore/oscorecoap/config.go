@@ -53,6 +53,10 @@ type Config struct {
 	// default is 64. A registration beyond is answered like a plain request.
 	Observations int
 
+	// Throttle bounds the failed decryptions of each association, by where they
+	// come from.
+	Throttle ThrottleConfig
+
 	// Now is the clock; nil is time.Now, or what the transport says of when a
 	// request was received.
 	Now func() time.Time
@@ -83,6 +87,13 @@ type Observer struct {
 	// Refused reports a request that was not: err is an *oscore.Error, an
 	// *oscore.Challenge or an error of our side.
 	Refused func(remote netip.AddrPort, err error)
+	// Throttled reports a request that was not decrypted, because too many from
+	// there did not verify; Refused follows.
+	Throttled func(sec *oscore.Association, remote netip.AddrPort)
+	// Worn reports, once for each security context, that half of the failed
+	// decryptions that oscore.Limits allows have happened: time for another one, by
+	// oscore.Association.Rederive, EDHOC or a new token.
+	Worn func(sec *oscore.Association)
 	// Denied reports a request that Authorize has refused.
 	Denied func(sec *oscore.Association, r *coap.Request, err error)
 	// Repeated reports a retransmission: answered, or not, because there is no
@@ -150,6 +161,7 @@ func (c Config) withDefaults() Config {
 	if c.Answers.Lifetime <= 0 {
 		c.Answers.Lifetime = 247 * time.Second
 	}
+	c.Throttle = c.Throttle.withDefaults()
 	if c.MaxUnfragmented <= 0 {
 		c.MaxUnfragmented = 8 << 10
 	}

@@ -33,6 +33,7 @@ func responseOf(m oscore.Message) *coap.Response {
 // again for another one afterwards.
 type memory struct {
 	scratch   oscore.Scratch
+	gate      gate
 	in, out   []oscore.Option
 	request   coap.Request // the inner one
 	response  coap.Response

@@ -14,6 +14,7 @@ type Server struct {
 	fragmented   coap.Handler // outer block-wise transfer, and then pipeline
 	cfg          Config
 	answers      *answers
+	throttle     *throttle
 	observations *observations
 }
 
@@ -36,6 +37,7 @@ func Handler(contexts *oscore.Contexts, protected, plain coap.Handler, cfg Confi
 		answers:      newAnswers(cfg.Answers, cfg.Now),
 		observations: newObservations(cfg.Observations),
 	}
+	s.throttle = newThrottle(s.cfg.Throttle, &s.cfg.Observer)
 	s.fragmented = coap.Blockwise(coap.HandlerFunc(s.pipeline), cfg.outer())
 	return s
 }

@@ -145,7 +145,16 @@ func (out *responder) verify(r *coap.Request) (*oscore.Association, oscore.Messa
 	if err != nil {
 		return nil, oscore.Message{}, nil, err
 	}
-	return out.s.contexts.VerifyRequest(p)
+	if out.s.cfg.Throttle.DangerOff {
+		return out.s.contexts.VerifyRequest(p)
+	}
+	m.gate = gate{out.s, r}
+	sec, message, exchange, err := out.s.contexts.VerifyRequestFrom(&m.gate, p)
+	if err == nil {
+		m.gate.verified(sec)
+	}
+	m.gate = gate{}
+	return sec, message, exchange, err
 }
 
 // open returns the request that came inside of r. If it cancels an observation,

@@ -1,0 +1,17 @@
+package oscorecoap
+
+// SetRandom replaces the source of chance of the throttle.
+func (s *Server) SetRandom(random func() uint16) { s.throttle.random = random }
+
+// Strangers returns how many places for strangers there are, and how many are taken.
+func (s *Server) Strangers() (places, taken int) {
+	t := &s.throttle.strangers
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.entries {
+		if t.entries[i].failures > 0 {
+			taken++
+		}
+	}
+	return len(t.entries), taken
+}
