@@ -17,6 +17,7 @@ import (
 	"github.com/ostiary/ostiary/edhoc"
 	"github.com/ostiary/ostiary/edhoc/edhoccoap"
 	"github.com/ostiary/ostiary/idalloc"
+	"github.com/ostiary/ostiary/internal/cborseq"
 	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/oscore/oscorecoap"
 )
@@ -296,4 +297,86 @@ func TestASChannelKeepsSecrets(t *testing.T) {
 	if log.Len() == 0 || strings.Contains(log.String(), "private") {
 		t.Errorf("the log: %s", log.String())
 	}
+}
+
+// TestASChannelReplaces: of two contexts the old one is over, with its identifier, and
+// who has lost it in the middle goes on with the new one.
+func TestASChannelReplaces(t *testing.T) {
+	w := newChannelWorld(t)
+	w.want("first", w.ask(), 1)
+	first := w.current
+	w.as.start(w.asKey)
+	w.want("after a restart of the server", w.ask(), 2)
+	if first.association.Current() != nil || w.current == first {
+		t.Error("the old context can be used")
+	}
+	w.current.association.Discard()
+	w.want("discarded under a request", w.ask(), 3)
+	for _, err := range []error{oscore.ErrDiscarded, oscore.ErrSequence, oscore.ErrKeyLimit, new(oscorecoap.UnprotectedError)} {
+		if !lost(err) {
+			t.Errorf("%v: a new context is not tried", err)
+		}
+	}
+	for _, err := range []error{nil, context.Canceled, errResting, coap.ErrTimeout} {
+		if lost(err) {
+			t.Errorf("%v: a new context is tried", err)
+		}
+	}
+}
+
+// TestASChannelMessage4: a server that does not show with message_4 that it has the keys
+// is not asked anything.
+func TestASChannelMessage4(t *testing.T) {
+	w := newChannelWorld(t)
+	honest, protected := w.as.handler, 0
+	w.as.handler = coap.HandlerFunc(func(rw coap.ResponseWriter, r *coap.Request) {
+		switch {
+		case r.Options.Has(coap.OSCORE):
+			protected++
+			honest.ServeCOAP(rw, r)
+		case len(r.Payload) > 0 && r.Payload[0] == 0xf5: // message_1
+			honest.ServeCOAP(rw, r)
+		default:
+			_ = rw.Respond(r.NewResponse(coap.Changed))
+		}
+	})
+	if err := w.ask(); err == nil || protected != 0 {
+		t.Errorf("got %v and %d questions, want an error and none", err, protected)
+	}
+}
+
+// TestASChannelClosesMeanwhile: a handshake that ends after the channel leaves nothing.
+func TestASChannelClosesMeanwhile(t *testing.T) {
+	w := newChannelWorld(t)
+	honest := w.as.handler
+	w.as.handler = coap.HandlerFunc(func(rw coap.ResponseWriter, r *coap.Request) {
+		w.close()
+		honest.ServeCOAP(rw, r)
+	})
+	if err := w.ask(); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+	if s := w.ids.Stats(); s.Confirmed != 1 || s.Released != 1 {
+		t.Errorf("identifiers: %d confirmed and %d released, want 1 and 1", s.Confirmed, s.Released)
+	}
+}
+
+// TestASChannelFind: a credential of the server that has expired is none.
+func TestASChannelFind(t *testing.T) {
+	now := time.Unix(2_000_000_000, 0)
+	_, bare := newKey(t, "as", 0)
+	b := cborseq.AppendInt(cborseq.AppendInt(cborseq.AppendMap(nil, 3), 4), now.Unix()) // exp
+	expiring, err := edhoc.ParseCCS(append(b, bare.CRED()[1:]...))
+	check(t, err)
+	c := &asChannel{servers: []*edhoc.Credential{expiring}, now: func() time.Time { return now }}
+	find := func(kid byte, want int) {
+		t.Helper()
+		if found, err := c.find(t.Context(), edhoc.KID([]byte{kid}), nil); err != nil || len(found) != want {
+			t.Errorf("got %d credentials, %v, want %d", len(found), err, want)
+		}
+	}
+	find(0, 0)
+	now = now.Add(-time.Second)
+	find(0, 1)
+	find(1, 0)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -107,4 +108,65 @@ func TestIntrospectedTokens(t *testing.T) {
 	other, _ := newKey(t, "as", 0)
 	as.start(other)
 	refused("another server", "y", claims["b"], coap.BadRequest)
+}
+
+// TestReadableTokensAreAskedAbout: also what the agent can read is refused if the server
+// does not call it active, or cannot be asked.
+func TestReadableTokensAreAskedAbout(t *testing.T) {
+	own, credential := newKey(t, "sensor", 3)
+	asKey, asCredential := newKey(t, "as", 0)
+	own.Peer = asCredential.CRED()
+	w := newAgentWorldWith(t, func(cfg *config, known *credentials.ResourceServer) {
+		cfg.Introspection = true
+		known.Introspection, known.EDHOC = "coap://192.0.2.9/introspect", own
+	})
+	active, revoked := claimsOf("alice", ace.AIF{{Path: "/value", Methods: ace.GET}}), claimsOf("bob", ace.AIF{{Path: "/value", Methods: ace.GET}})
+	good, err := ace.EncryptCWT(nil, active, w.key, nil)
+	check(t, err)
+	bad, err := ace.EncryptCWT(nil, revoked, w.key, nil)
+	check(t, err)
+	as := &fakeAS{t: t, trusted: []edhocservice.Peer{{Name: "sensor", Credential: credential}}, claims: map[string]*ace.Claims{string(good): active}}
+	as.start(asKey)
+	w.agent.as.doer = as
+	if _, err := w.upload(bad, revoked); err == nil || !strings.Contains(err.Error(), "4.01") {
+		t.Errorf("a token that is not active: got %v, want 4.01", err)
+	}
+	as.leave(errors.New("no route"))
+	if _, err := w.upload(good, active); err == nil || !strings.Contains(err.Error(), "4.00") {
+		t.Errorf("the server is away: got %v, want 4.00", err)
+	}
+	as.leave(nil)
+	alice, err := w.upload(good, active)
+	check(t, err)
+	w.want("a token that is active", alice, coap.GET, "/value", coap.Content)
+}
+
+// TestCloseWhileAsking: an upload that waits for a server that says nothing has its
+// answer when the agent has closed, and leaves no identifier.
+func TestCloseWhileAsking(t *testing.T) {
+	own, _ := newKey(t, "sensor", 3)
+	_, asCredential := newKey(t, "as", 0)
+	own.Peer = asCredential.CRED()
+	silent, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	check(t, err)
+	defer func() { _ = silent.Close() }()
+	w := newAgentWorldWith(t, func(cfg *config, known *credentials.ResourceServer) {
+		cfg.Introspection = true
+		known.TokenKey = credentials.TokenKey{}
+		known.Introspection, known.EDHOC = "coap://"+silent.LocalAddr().String()+"/introspect", own
+	})
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.upload([]byte("a"), claimsOf("alice", nil))
+		done <- err
+	}()
+	_, _, err = silent.ReadFromUDP(make([]byte, 2048)) // message_1
+	check(t, err)
+	w.agent.close()
+	if err := <-done; err == nil {
+		t.Error("a token is taken that nobody has answered for")
+	}
+	if s := w.agent.ids.Stats(); s.Allocated != s.Aborted+s.Released {
+		t.Errorf("identifiers are left: %+v", s)
+	}
 }

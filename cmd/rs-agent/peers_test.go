@@ -58,6 +58,11 @@ func TestReadPeers(t *testing.T) {
 		})
 	}
 	check(t, os.WriteFile(path, []byte(bob), 0o600))
+	check(t, os.Chmod(path, 0o602))
+	if _, err := readPeers(path); err == nil || !strings.Contains(err.Error(), "everybody may write it") {
+		t.Errorf("a list that everybody may write: got %v", err)
+	}
+	check(t, os.Chmod(path, 0o600))
 	p, err := readPeers(path)
 	check(t, err)
 	if got, want := p.List[0].scope, (ace.AIF{{Path: "/value", Methods: ace.GET}}); !reflect.DeepEqual(got, want) {
@@ -126,4 +131,9 @@ func TestPeerSourceRevision(t *testing.T) {
 	check(t, os.Remove(path))
 	changed("removed", true)
 	changed("nothing", false)
+	check(t, os.WriteFile(path, nil, 0o600))
+	s.path = filepath.Join(path, "below a file")
+	if r, err := s.Revision(t.Context()); err == nil {
+		t.Errorf("what cannot be looked at has revision %s", r)
+	}
 }

@@ -79,3 +79,24 @@ func TestSlowRequestsOfOnePeer(t *testing.T) {
 		t.Errorf("the device has heard %d requests more of one peer than its share", n)
 	}
 }
+
+// TestAnsweredRegistrations: an observation that has begun keeps no place.
+func TestAnsweredRegistrations(t *testing.T) {
+	w := newAgentWorld(t)
+	alice := w.handshake(w.add("alice", `[["/value",1]]`))
+	w.want("before", alice, coap.GET, "/value", coap.Content)
+	ctx, stop := context.WithCancel(t.Context())
+	var observing sync.WaitGroup
+	defer observing.Wait()
+	defer stop()
+	for range upstreamPerPeer {
+		begun := make(chan coap.Code, 8)
+		observing.Go(func() {
+			_ = alice.(coap.Observer).Observe(ctx, coap.NewRequest(coap.GET, "/value"), func(r *coap.Response) { begun <- r.Code })
+		})
+		if got := <-begun; got != coap.Content {
+			t.Fatalf("got %v, want 2.05", got)
+		}
+	}
+	w.want("while it observes", alice, coap.GET, "/value", coap.Content)
+}
