@@ -385,6 +385,12 @@ func TestFailures(t *testing.T) {
 				return nil, m.Refuse("no")
 			}
 		}, coap.BadRequest, unspecified},
+		{"Propose discards", func(w *world) {
+			w.cfg.Propose = func(_ context.Context, m *edhoc.VerifiedMessage1) ([]edhoc.EADItem, error) {
+				m.Discard()
+				return nil, nil
+			}
+		}, coap.BadRequest, nil},
 		{"Accept refuses", func(w *world) {
 			w.cfg.Accept = func(context.Context, *edhoc.VerifiedMessage3, []edhoc.EADItem) ([]edhoc.EADItem, error) {
 				return nil, refusing
