@@ -72,8 +72,9 @@ func (s *Server) pipeline(w coap.ResponseWriter, r *coap.Request) {
 	grant, err := s.authorize(sec, request)
 	if err != nil {
 		_ = out.refuse(err) // protected 4.01, 4.03 or 4.05
-		return
+	} else {
+		out.grant(grant)
+		s.protected.ServeCOAP(out, request)
 	}
-	out.grant(grant)
-	s.protected.ServeCOAP(out, request)
+	out.returned = true
 }

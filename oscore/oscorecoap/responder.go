@@ -63,6 +63,7 @@ type responder struct {
 	// Of a request to observe; else nil.
 	registration *registration
 
+	returned bool        // the handler, or who refused: there was no panic
 	finished atomic.Bool // the one response was given
 
 	mu        sync.Mutex // guards what follows, and keeps notifications in order
@@ -106,6 +107,8 @@ func (out *responder) release() {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	switch {
+	case !out.returned && out.answer != nil:
+		out.abort()
 	case out.exchange == nil: // it was not verified
 	case !out.responded:
 		out.s.answers.await(out.answer, out.sec)
@@ -119,10 +122,28 @@ func (out *responder) release() {
 	out.memory = nil
 }
 
+// abort ends a request for which the handler, or a hook, has panicked before there
+// was an answer: the transport answers for it, and nobody else will.
+func (out *responder) abort() {
+	x, verified := out.answer, out.exchange != nil
+	out.responded, out.answer, out.exchange = true, nil, nil
+	var late []repetition
+	if verified {
+		late = out.s.answers.silence(x, out.sec)
+	} else {
+		late = out.s.answers.abandon(x)
+	}
+	for _, l := range late {
+		drop(l.writer)
+	}
+}
+
 // reject answers a request that OSCORE refuses, without OSCORE, or with the
 // challenge that OSCORE has made.
 func (out *responder) reject(r *coap.Request, err error) {
-	for _, l := range out.s.answers.abandon(out.answer) {
+	x := out.answer
+	out.answer = nil
+	for _, l := range out.s.answers.abandon(x) {
 		drop(l.writer)
 	}
 	if out.s.cfg.Observer.Refused != nil {
