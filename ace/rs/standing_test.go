@@ -97,6 +97,19 @@ func TestStandingEnds(t *testing.T) {
 	}
 }
 
+// TestStandingEndsMeanwhile: a request that has found a right which has ended since, gets
+// nothing by it, also if another has its subject.
+func TestStandingEndsMeanwhile(t *testing.T) {
+	s := newServer(t, nil)
+	right := ace.Permission{Path: peerPath, Methods: ace.GET}
+	s.mustStand("e1", "pump", right)
+	found := s.stands("e1")
+	s.Remove("e1")
+	s.mustStand("e1", "lamp", right)
+	_, err := s.grantStanding(found, get, peerPath)
+	wantCode(t, err, Unauthorized)
+}
+
 func TestStandingCreates(t *testing.T) {
 	s := newServer(t, nil)
 	s.mustStand("e1", "pump", ace.Permission{Path: "/a", Methods: ace.POST | ace.GET.Dynamic()})

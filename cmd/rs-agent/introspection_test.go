@@ -96,9 +96,9 @@ func TestIntrospectedTokens(t *testing.T) {
 	as.leave(errors.New("no route"))
 	refused("the server is away", "b", claims["b"], coap.BadRequest)
 	w.want("a token that is known", alice, coap.GET, "/value", coap.Content)
-	if _, err := w.upload([]byte("a"), claims["a"]); err != nil {
-		t.Errorf("the same token again, a moment later: %v", err)
-	}
+	again, err := w.upload([]byte("a"), claims["a"])
+	check(t, err)
+	w.want("the same token again, a moment later", again, coap.GET, "/value", coap.Content)
 	as.leave(nil)
 	bob, err := w.upload([]byte("b"), claims["b"])
 	check(t, err)
