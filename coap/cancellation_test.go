@@ -264,3 +264,42 @@ func (f frames) token(head, tail string) string {
 	f.expect(tail)
 	return token
 }
+
+// TestLateRegistrationRejected: who no longer wants the observation when its
+// registration is answered, late, rejects the answer. That ends it.
+func TestLateRegistrationRejected(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reply func(peer raw, id []byte)
+		want  int
+	}{
+		"acknowledged": {raw.ack, 1},
+		//spec:7641-4.5-2
+		"rejected": {raw.rst, 0},
+		"lost":     {func(raw, []byte) { time.Sleep(94 * time.Second) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := new(coaptest.Network)
+				s := new(subject)
+				h := coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+					in := r.Clone()
+					time.AfterFunc(time.Second, func() { s.ServeCOAP(w, in) })
+				})
+				server := endpoint(t, n, serverAddr, coap.Config{Handler: h})
+				peer := raw{t, n.Listen(clientAddr)}
+				peer.send(register)
+				peer.expect("acknowledgement", "6000000a")
+				p, ok := peer.note(2 * time.Second)
+				if !ok || p.typ != 0 || p.observe < 0 {
+					t.Fatalf("answer: got %+v %t", p, ok)
+				}
+				tt.reply(peer, p.id)
+				synctest.Wait()
+				_, ctx := s.last()
+				if got := server.Stats().Observations; got != tt.want || ctx.Err() == nil != (tt.want == 1) {
+					t.Errorf("got %d observations and %v, want %d", got, ctx.Err(), tt.want)
+				}
+			})
+		})
+	}
+}

@@ -253,6 +253,10 @@ func (x *exchange) sendLate(now time.Duration) {
 	//spec:7252-5.2.2-1
 	t := &transmission{lane: x.lane, local: x.local, bytes: x.out}
 	t.key = sentKey{x.peer, uint16(x.out[2])<<8 | uint16(x.out[3])}
+	if x.observation != nil {
+		//spec:7641-4.5-2
+		t.owner = x.observation // the first notification: a Reset ends it too
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.closed {

@@ -178,3 +178,100 @@ func TestObserveRenewed(t *testing.T) {
 		})
 	}
 }
+
+// TestObserveNoNeed: no registration anew is sent when a notification has come
+// before it could be.
+func TestObserveNoNeed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		busy time.Duration // of the caller, with the first notification
+		wait bool          // another request is under way when the registration is due
+	}{
+		"a slow caller":               {busy: 80 * time.Second},
+		"not its turn":                {wait: true},
+		"a slow caller, not its turn": {80 * time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := new(coaptest.Network)
+				s := &silentServer{raw: raw{t, n.Listen(serverAddr)}, net: n}
+				e := endpoint(t, n, clientAddr, coap.Config{})
+				ctx, cancel := context.WithCancel(t.Context())
+				var got []string
+				done := make(chan error, 2)
+				go func() {
+					done <- e.Observe(ctx, request(coap.GET, "/x"), func(r *coap.Response) {
+						if got = append(got, string(r.Payload)); len(got) == 1 {
+							time.Sleep(tt.busy)
+						}
+					})
+				}()
+				s.registration(time.Second)
+				s.note(2, s.id, 1, "a")
+				time.Sleep(50 * time.Second)
+				var id []byte
+				if tt.wait {
+					go func() {
+						_, err := e.Do(ctx, request(coap.GET, "/slow"))
+						done <- err
+					}()
+					d, _ := s.sock.Receive(time.Second)
+					id = d.Data[2:4]
+				} else {
+					done <- context.Canceled
+				}
+				time.Sleep(28 * time.Second) // the registration is due
+				s.note(1, []byte{0xee, 1}, 2, "b")
+				time.Sleep(5 * time.Second)
+				for tt.wait {
+					if _, ok := s.sock.Receive(0); !ok { // retransmissions
+						break
+					}
+				}
+				if tt.wait {
+					n.Send(coaptest.Datagram{From: serverAddr, To: clientAddr, Data: append([]byte{0x60, 0}, id...)})
+				}
+				if d, ok := s.sock.Receive(55 * time.Second); ok {
+					t.Errorf("while it is fresh: got %x", d.Data)
+				}
+				s.registration(15 * time.Second)
+				cancel()
+				for range 2 {
+					if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+						t.Error(err)
+					}
+				}
+				if want := "[a b]"; fmt.Sprint(got) != want {
+					t.Errorf("got %v, want %s", got, want)
+				}
+			})
+		})
+	}
+}
+
+// TestObserveNonConfirmable: a registration that is not confirmed is sent anew
+// likewise, and is in nobody's way when it is lost.
+func TestObserveNonConfirmable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(coaptest.Network)
+		s := &silentServer{raw: raw{t, n.Listen(serverAddr)}, net: n}
+		e := endpoint(t, n, clientAddr, coap.Config{})
+		done := make(chan error, 1)
+		go func() {
+			r := request(coap.GET, "/x")
+			r.NonConfirmable = true
+			done <- e.Observe(t.Context(), r, func(*coap.Response) {})
+		}()
+		for i, within := range []time.Duration{time.Second, 75 * time.Second, (247 + 15) * time.Second} {
+			d, ok := s.sock.Receive(within)
+			if !ok || d.Data[0]>>4&3 != 1 || d.Data[12] != 0x60 {
+				t.Fatalf("registration %d: got %x", i, d.Data)
+			}
+			if s.token = d.Data[4:12]; i == 0 {
+				s.note(1, []byte{0xee, 1}, 1, "a")
+			}
+		}
+		if err := <-done; !errors.Is(err, coap.ErrTimeout) {
+			t.Errorf("got %v, want ErrTimeout", err)
+		}
+	})
+}
