@@ -96,6 +96,31 @@ func TestAnswersInheritNothing(t *testing.T) {
 	}
 }
 
+// TestLateAnswerIsKept: the answer that comes last is kept, though its request is the
+// oldest of those that share the memory.
+func TestLateAnswerIsKept(t *testing.T) {
+	p := newPair(t, nil)
+	later := make(chan coap.ResponseWriter, 1)
+	h := p.handler(t, coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+		if r.Path() == "/late" {
+			later <- w
+			return
+		}
+		_ = w.Respond(r.NewResponse(coap.Changed))
+	}), nil, oscorecoap.Config{Answers: fewAnswers})
+	r, _ := p.protect(t, coap.NewRequest(coap.GET, "/late"))
+	first, again := newWriter("t"), newWriter("t")
+	serveOne(t.Context(), h, r, addrA, first)
+	p.serveOthers(t, h, 1)
+	if err := (<-later).Respond(&coap.Response{Code: coap.Content, Payload: make([]byte, 300)}); err != nil {
+		t.Fatal(err)
+	}
+	serveOne(t.Context(), h, r, addrA, again)
+	if want, got := first.only(t), again.only(t); !same(got, want) {
+		t.Errorf("got %v %x, want %x", got.Code, got.Payload, want.Payload)
+	}
+}
+
 // TestLateSilenceThatGaveWay: that there is to be no response is found when the
 // request has given way to others, and does not come into their lists.
 func TestLateSilenceThatGaveWay(t *testing.T) {
