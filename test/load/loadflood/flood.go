@@ -49,7 +49,7 @@ type Result struct {
 	SlowP50     float64 `json:"slow_p50_us"`
 	SlowP99     float64 `json:"slow_p99_us"`
 	SlowRatio   float64 `json:"slow_ratio"`
-	Lost        int     `json:"lost"` // requests of the well-behaved peer without an answer
+	Late        int     `json:"late"` // requests of the well-behaved peer without an answer within a second
 	HeapBefore  uint64  `json:"heap_before"`
 	HeapAfter   uint64  `json:"heap_after"`
 	Goroutines  int     `json:"goroutines"` // more than before the first turn
@@ -152,7 +152,7 @@ func (m *measurement) run() error {
 		return err
 	}
 	r.HeapBefore, r.HeapAfter, r.Goroutines = before.Heap, after.Heap, after.Goroutines-before.Goroutines
-	r.Evicted, r.SlowRefused, r.Lost = after.Evicted, m.slow.refused.Load(), m.peer.lost
+	r.Evicted, r.SlowRefused, r.Late = after.Evicted, m.slow.refused.Load(), m.peer.late
 	r.FloodRate /= m.cfg.Rounds
 	r.IdleP50, r.IdleP99 = m.idle.at(0.5), m.idle.at(0.99)
 	r.FloodP50, r.FloodP99 = m.flood.at(0.5), m.flood.at(0.99)
