@@ -79,6 +79,7 @@ type registration struct {
 	request *coap.Request // a copy
 	target  string        // what a cancellation has in common with it
 	token   string
+	carried bool            // by the transport, which else is done with the first response
 	context *oscore.Context // the security context it came with
 	ctx     context.Context //nolint:containedctx // of the request
 	cancel  context.CancelFunc
@@ -193,18 +194,23 @@ func (out *responder) open(sec *oscore.Association, m oscore.Message, exchange *
 	request.Code, request.Options, request.Payload = coap.Code(m.Code), optionsOf(request.Options, m), m.Payload
 	request.RemoteAddr, request.LocalAddr, request.Identity = r.RemoteAddr, r.LocalAddr, sec
 	request.NonConfirmable, request.Multicast = r.NonConfirmable, r.Multicast
-	out.observe(request)
+	out.observe(request, r)
 	if f := out.s.cfg.Observer.Verified; f != nil {
 		f(sec, request)
 	}
 	return request
 }
 
-// observe notes what the options of a request ask of its responses.
-func (out *responder) observe(r *coap.Request) {
+// observe notes what the options of a request ask of its responses. The Observe
+// option of another method means nothing, and the handler does not see it.
+func (out *responder) observe(r, outer *coap.Request) {
 	out.quiet, _ = r.Options.Uint(coap.NoResponse)
 	observe, ok := r.Options.Uint(coap.Observe)
-	if !ok || r.Code != coap.GET && r.Code != coap.FETCH {
+	if !ok {
+		return
+	}
+	if !observable(r) {
+		r.Options.Remove(coap.Observe)
 		return
 	}
 	switch token := tokenOf(out.writer); observe {
@@ -217,10 +223,19 @@ func (out *responder) observe(r *coap.Request) {
 		out.ctx.Context = ctx
 		out.registration = &registration{
 			request: r.Clone(), target: targetOf(r), token: token, context: out.sec.Current(), ctx: ctx, cancel: cancel,
+			carried: registers(outer),
 		}
 	case 1:
 		out.s.observations.cancel(out.sec, targetOf(r), token)
 	}
+}
+
+func observable(r *coap.Request) bool { return r.Code == coap.GET || r.Code == coap.FETCH }
+
+// registers reports whether the transport takes a request for a registration.
+func registers(r *coap.Request) bool {
+	observe, ok := r.Options.Uint(coap.Observe)
+	return ok && observe == 0 && observable(r)
 }
 
 func tokenOf(w coap.ResponseWriter) string {
@@ -282,7 +297,7 @@ func (out *responder) recheck() error {
 func (out *responder) first(resp *coap.Response) error {
 	out.responded = true
 	if out.registration != nil {
-		out.observing = observed(resp) && out.s.observations.add(out)
+		out.observing = out.registration.carried && observed(resp) && out.s.observations.add(out)
 		if !out.observing {
 			out.registration.cancel()
 		}
