@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/oscore"
@@ -31,6 +32,13 @@ type ClientConfig struct {
 	// far ahead of one without an answer that this one might fall out of it.
 	// The default is 32 (RFC 8613, Section 3.2.2).
 	Window int
+
+	// Forgeries bounds the notifications that fail to be decrypted, by a forger who
+	// sees the Tokens. Beyond it, all notifications are dropped but for one in
+	// Every, on average, and the observation begins anew when nothing fresh is left.
+	// The default is 1024, and one every 10 seconds: see ThrottleConfig.Peer.
+	// Other responses need no bound: there is one for each request.
+	Forgeries Budget
 
 	// Dropped is told of notifications that are ignored: they do not verify,
 	// or are older than one that came before. It may be nil.
@@ -74,6 +82,7 @@ func NewClient(d coap.Doer, sec *oscore.Association, cfg ClientConfig) *Client {
 	if cfg.Window <= 0 {
 		cfg.Window = 32
 	}
+	cfg.Forgeries = cfg.Forgeries.withDefaults(1024, 10*time.Second)
 	if cfg.Dropped == nil {
 		cfg.Dropped = func(error) {}
 	}
@@ -101,6 +110,7 @@ type protector struct {
 	mu        sync.Mutex // guards what follows; taken before that of an observing
 	observing map[*observing]bool
 	flights   flights
+	debt      int64 // for forged notifications, see Budget
 }
 
 // Do protects a request, sends it and verifies its response, and does so again

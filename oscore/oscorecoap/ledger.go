@@ -46,8 +46,12 @@ func keepLedger(sec *oscore.Association) *ledger {
 // calm reports that no decryption has failed lately.
 func (l *ledger) calm() bool { return l.until.Load() == 0 }
 
-// kindOf says what from is to the association of l, whose mu is held.
+// kindOf says what from is to the association of l, whose mu is held. Until a request
+// has verified anybody may be the peer.
 func (l *ledger) kindOf(from source) kind {
+	if l.known[0].endpoint == 0 {
+		return peers
+	}
 	of := ofStrangers
 	for _, k := range l.known {
 		switch {
@@ -69,24 +73,21 @@ func (t *throttle) admits(l *ledger, sec *oscore.Association, from source, now i
 		return true
 	}
 	of := l.kindOf(from)
-	b := t.budgets[of]
-	if l.debts[of] > now+int64(b.Burst-1)*int64(b.Every) {
+	if !t.budgets[of].allows(l.debts[of], now) {
 		return false
 	}
 	return of != ofStrangers || t.strangers.admits(sec, from.prefix, now)
 }
 
-// failed enters a failed decryption. What it costs is random, so that nobody knows
-// when it is paid for.
+// failed enters a failed decryption.
 func (t *throttle) failed(l *ledger, sec *oscore.Association, from source, now int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	of := l.kindOf(from)
-	cost := int64(t.budgets[of].Every) * (2*int64(t.random()) + 1) >> 16
-	l.debts[of] = max(l.debts[of], now) + cost
+	l.debts[of] = t.budgets[of].charge(l.debts[of], now, t.random())
 	until := l.debts[of]
 	if of == ofStrangers {
-		until = max(until, t.strangers.failed(sec, from.prefix, now))
+		until = max(until, t.strangers.failed(sec, from.prefix, now, t.random()))
 	}
 	l.until.Store(max(l.until.Load(), until))
 }

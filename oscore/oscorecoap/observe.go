@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -110,7 +111,11 @@ func (o *observing) run(outer context.Context) error {
 
 // receive takes a response. The first says whether there is an observation.
 func (o *observing) receive(exchange *oscore.ClientExchange, answer *coap.Response) {
-	resp, err := verify(exchange, answer)
+	if !o.admits() {
+		o.p.cfg.Dropped(errThrottled)
+		return
+	}
+	resp, err := o.p.verifyNotification(exchange, answer)
 	o.land()
 	o.mu.Lock()
 	first := !o.accepted
@@ -134,6 +139,42 @@ func (o *observing) receive(exchange *oscore.ClientExchange, answer *coap.Respon
 	if err == nil {
 		o.notify(resp)
 	}
+}
+
+// errThrottled is for notifications that are dropped without a look at them.
+var errThrottled = fmt.Errorf("oscorecoap: too many notifications did not verify: %w", oscore.ErrThrottled)
+
+// admits reports whether a response may be decrypted: the first may.
+func (o *observing) admits() bool {
+	o.mu.Lock()
+	first := !o.accepted
+	o.mu.Unlock()
+	if first {
+		return true
+	}
+	o.p.mu.Lock()
+	defer o.p.mu.Unlock()
+	return o.p.cfg.Forgeries.allows(o.p.debt, time.Now().UnixNano())
+}
+
+// verifyNotification verifies a response and counts the failed decryptions.
+func (p *protector) verifyNotification(exchange *oscore.ClientExchange, answer *coap.Response) (*coap.Response, error) {
+	before := p.failures()
+	resp, err := verify(exchange, answer)
+	if err != nil && p.failures() != before {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.debt = p.cfg.Forgeries.charge(p.debt, time.Now().UnixNano(), random())
+	}
+	return resp, err
+}
+
+// failures returns how many decryptions under the key of the server have failed.
+func (p *protector) failures() uint64 {
+	if c := p.sec.Current(); c != nil {
+		return c.Usage().Failures
+	}
+	return 0
 }
 
 // freshFor says when the representation will be stale. The client then waits a

@@ -61,8 +61,9 @@ func (s *strangers) admits(sec *oscore.Association, prefix uint64, now int64) bo
 }
 
 // failed enters a failure, and returns when it will be forgotten. Of those in its set
-// the one that may try again first gives way.
-func (s *strangers) failed(sec *oscore.Association, prefix uint64, now int64) (forgotten int64) {
+// the one that may try again first gives way. The pause is from half to one and a half
+// of what it would be, by chance.
+func (s *strangers) failed(sec *oscore.Association, prefix uint64, now int64, chance uint16) (forgotten int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.entries == nil {
@@ -90,7 +91,8 @@ func (s *strangers) failed(sec *oscore.Association, prefix uint64, now int64) (f
 		for ; more > 0 && pause < s.cfg.MaxPause; more-- {
 			pause *= 2
 		}
-		x.until += int64(min(pause, s.cfg.MaxPause))
+		pause = min(pause, s.cfg.MaxPause)
+		x.until += int64(pause)/2 + int64(pause)*(2*int64(chance)+1)>>17
 	}
 	return x.until + memory
 }

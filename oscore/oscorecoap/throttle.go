@@ -21,8 +21,9 @@ import (
 // of a neighbour (Neighbours), perhaps the peer behind a NAT that has changed the
 // port; all else is of strangers, and there every /32 and /64 is looked at also by
 // itself: after Tries failures within MaxPause it is refused for Pause, and after
-// every further one twice as long, up to MaxPause. What is refused is not decrypted,
-// does not count, and is answered as if it had not verified.
+// every further one twice as long, up to MaxPause, on average. Until the first request
+// has verified, everybody may be the peer. What is refused is not decrypted, does not
+// count, and is answered as if it had not verified.
 //
 // A forger with the defaults needs, for 2^14 failures,
 //
@@ -72,6 +73,16 @@ type ThrottleConfig struct {
 type Budget struct {
 	Burst int
 	Every time.Duration
+}
+
+// allows reports whether there may be a failure more. debt is when those until now
+// will have been paid for; times are nanoseconds since 1970.
+func (b Budget) allows(debt, now int64) bool { return debt <= now+int64(b.Burst-1)*int64(b.Every) }
+
+// charge returns the debt with a failure more. What it costs is left to chance, so
+// that nobody knows when it is paid for.
+func (b Budget) charge(debt, now int64, chance uint16) int64 {
+	return max(debt, now) + int64(b.Every)*(2*int64(chance)+1)>>16
 }
 
 func (b Budget) withDefaults(burst int, every time.Duration) Budget {
