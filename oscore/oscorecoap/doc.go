@@ -6,7 +6,8 @@
 //	              |
 //	              +- seen before -> the same bytes again, nothing else happens
 //	              v
-//	   oscore.Contexts.VerifyRequest    4.00, 4.01, 4.02 unprotected; a challenge
+//	   oscore.Contexts.VerifyRequestFrom, and on its way the throttle
+//	              |                     4.00, 4.01, 4.02 unprotected; a challenge
 //	              v association, request, exchange
 //	   Config.Authorize                 4.01, 4.03, 4.05 protected
 //	              v grant
