@@ -102,6 +102,9 @@ func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.H
 		Refused: func(remote netip.AddrPort, err error) {
 			a.log.Debug("request refused", "peer", remote, "error", err)
 		},
+		Worn: func(sec *oscore.Association) {
+			a.log.Warn("half of the failed decryptions of a context", "client", shown(sec.Subject()))
+		},
 		Failed: func(sec *oscore.Association, err error) {
 			a.log.Warn("response not sent", "client", shown(sec.Subject()), "error", err)
 		},

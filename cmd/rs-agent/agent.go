@@ -149,6 +149,9 @@ func (a *agent) oscoreObserver() oscorecoap.Observer {
 			a.log.Info("request denied", "peer", r.RemoteAddr, "client", sec.Subject(), "method", r.Code.String(),
 				"path", r.Path(), "error", err)
 		},
+		Worn: func(sec *oscore.Association) {
+			a.log.Warn("half of the failed decryptions of a context", "client", sec.Subject())
+		},
 		Failed: func(sec *oscore.Association, err error) {
 			a.log.Warn("response not sent", "client", sec.Subject(), "error", err)
 		},
