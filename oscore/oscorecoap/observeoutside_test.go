@@ -82,3 +82,29 @@ func TestObserveOfAnotherMethod(t *testing.T) {
 		t.Errorf("got %q, and the option is removed: %t; want plain, true", m.Payload, verified)
 	}
 }
+
+// TestObserveWithoutResponse: no observation begins with a response that the client
+// does not want (RFC 7967), as the request is over then.
+func TestObserveWithoutResponse(t *testing.T) {
+	p := newPair(t, nil)
+	var kept coap.ResponseWriter
+	var ctx context.Context
+	h := p.handler(t, coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+		kept, ctx = w, r.Context()
+		_ = w.Respond(notification("0"))
+	}), nil, oscorecoap.Config{})
+	in := observeRequest(0)
+	in.Options.AddUint(coap.NoResponse, 2)
+	r, _ := p.protect(t, in)
+	w := &onceOnly{writer: newWriter("t"), t: t}
+	serveOne(t.Context(), h, r, addrA, w)
+	w.nothing(t)
+	w.used = true
+	if ctx.Err() == nil {
+		t.Error("the handler is not told that there is no observation")
+	}
+	if kept.Respond(notification("1")) == nil {
+		t.Error("a notification was taken")
+	}
+	h.EndObservations(p.server)
+}

@@ -296,13 +296,14 @@ func (out *responder) recheck() error {
 // be one.
 func (out *responder) first(resp *coap.Response) error {
 	out.responded = true
+	unwanted := out.quiet&(1<<(resp.Code.Class()-1)) != 0 // RFC 7967, Section 2.1
 	if out.registration != nil {
-		out.observing = out.registration.carried && observed(resp) && out.s.observations.add(out)
+		out.observing = out.registration.carried && !unwanted && observed(resp) && out.s.observations.add(out)
 		if !out.observing {
 			out.registration.cancel()
 		}
 	}
-	if out.quiet&(1<<(resp.Code.Class()-1)) != 0 && out.silence() { // RFC 7967, Section 2.1
+	if unwanted && out.silence() {
 		return nil
 	}
 	outer, err := out.protect(resp)
