@@ -25,7 +25,11 @@ func (w *onceOnly) Respond(r *coap.Response) error {
 	return w.writer.Respond(r)
 }
 
-func (w *onceOnly) End() { w.t.Error("the end of an observation that there is not") }
+func (w *onceOnly) End() {
+	if w.used {
+		w.t.Error("the end of an observation that there is not")
+	}
+}
 
 // TestObserveInsideOnly: there is no observation unless the transport knows of it. If
 // the Observe option outside is missing, whoever has left it out, a registration is
@@ -100,6 +104,32 @@ func TestObserveWithoutResponse(t *testing.T) {
 	serveOne(t.Context(), h, r, addrA, w)
 	w.nothing(t)
 	w.used = true
+	if ctx.Err() == nil {
+		t.Error("the handler is not told that there is no observation")
+	}
+	if kept.Respond(notification("1")) == nil {
+		t.Error("a notification was taken")
+	}
+	h.EndObservations(p.server)
+}
+
+// TestObserveWithoutProtection: no observation begins if its first response cannot be
+// protected.
+func TestObserveWithoutProtection(t *testing.T) {
+	p := newPair(t, func(_, server *oscore.Config) { server.Limits.Protected = 1 })
+	var kept coap.ResponseWriter
+	var ctx context.Context
+	h := p.handler(t, coap.HandlerFunc(func(w coap.ResponseWriter, r *coap.Request) {
+		kept, ctx = w, r.Context()
+		_ = w.Respond(notification("0"))
+	}), nil, oscorecoap.Config{})
+	p.serveOthers(t, h, 1)
+	r, _ := p.protect(t, observeRequest(0))
+	w := &onceOnly{writer: newWriter("t"), t: t}
+	serveOne(t.Context(), h, r, addrA, w)
+	if got := w.only(t); got.Code != coap.ServiceUnavailable || got.Options.Has(coap.OSCORE) {
+		t.Errorf("got %v with %v, want 5.03 in clear", got.Code, got.Options)
+	}
 	if ctx.Err() == nil {
 		t.Error("the handler is not told that there is no observation")
 	}

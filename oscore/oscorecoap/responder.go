@@ -309,6 +309,10 @@ func (out *responder) first(resp *coap.Response) error {
 	outer, err := out.protect(resp)
 	if err != nil {
 		out.failed(err)
+		if out.observing {
+			out.observing = false
+			out.end() // before the transport is done with the request
+		}
 		return errors.Join(err, out.give(responseOf(oscore.ErrorMessage(err))))
 	}
 	return out.give(outer)
