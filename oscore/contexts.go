@@ -95,7 +95,12 @@ func (t *Contexts) Len() int {
 //spec:8613-8.2-3
 //spec:8613-4.1.3.2-1
 func (t *Contexts) VerifyRequest(p Protected) (*Association, Message, *ServerExchange, error) {
-	a, m, x, err := t.verifyRequest(&p)
+	return t.verify(&p)
+}
+
+// verify is VerifyRequest, with what the peer may know of the error.
+func (t *Contexts) verify(p *Protected) (*Association, Message, *ServerExchange, error) {
+	a, m, x, err := t.verifyRequest(p)
 	if err != nil && t.Uniform {
 		if refused := (*Error)(nil); errors.As(err, &refused) {
 			err = refused.uniform()

@@ -18,7 +18,7 @@ type Gate interface {
 // ErrThrottled.
 func (t *Contexts) VerifyRequestFrom(gate Gate, p Protected) (*Association, Message, *ServerExchange, error) {
 	p.gate = gate
-	return t.VerifyRequest(p)
+	return t.verify(&p)
 }
 
 // admits reports whether p may be decrypted under a key of a.

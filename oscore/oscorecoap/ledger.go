@@ -10,7 +10,7 @@ import (
 // A ledger is what is known of the sources of one association, and lives as long
 // as that. Times are nanoseconds since 1970.
 type ledger struct {
-	home  atomic.Uint64 // the endpoint that a request has verified from last
+	home  atomic.Uint64 // a hint of where a request has verified from last
 	until atomic.Int64  // when nothing will be left to know of failures; 0: there were none
 
 	mu    sync.Mutex      // guards what follows, and changes of the above
@@ -96,7 +96,6 @@ func (t *throttle) failed(l *ledger, sec *oscore.Association, from source, now i
 func (t *throttle) verified(l *ledger, sec *oscore.Association, from source) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.home.Store(from.endpoint)
 	switch from.endpoint {
 	case l.known[0].endpoint:
 		return

@@ -192,14 +192,23 @@ func (g *gate) Failed(sec *oscore.Association) {
 // verified notes where a request of sec came from.
 func (g *gate) verified(sec *oscore.Association) {
 	t := g.s.throttle
-	from := t.sourceOf(g.r.RemoteAddr)
 	l := ledgerOf(sec)
 	if l == nil {
 		l = keepLedger(sec)
 	}
-	if l.home.Load() != from.endpoint {
-		t.verified(l, sec, from)
+	if home := hint(g.r.RemoteAddr); l.home.Load() != home {
+		t.verified(l, sec, t.sourceOf(g.r.RemoteAddr))
+		l.home.Store(home)
 	}
+}
+
+// hint is the same for the same address and port, and seldom for others; only who
+// verifies could gain by that, and gains nothing.
+func hint(remote netip.AddrPort) uint64 {
+	const odd = 0x9e3779b97f4a7c15
+	b := remote.Addr().As16()
+	high, low := binary.NativeEndian.Uint64(b[:]), binary.NativeEndian.Uint64(b[8:])
+	return ((high*odd+low)*odd+uint64(remote.Port()))*odd | 1
 }
 
 func (g *gate) now() int64 { return g.s.answers.timeOf(g.r).UnixNano() }
