@@ -13,8 +13,8 @@ import (
 // operation takes constant time. Lifetimes are two constants, so that the
 // entries of each kind expire in the order they came and a queue for each
 // serves as the expiry wheel. When its share of memory is used up, the oldest
-// entry gives way; an entry whose answer had to give way first still keeps a
-// duplicate from being executed.
+// entry gives way, unless it is of a network with few entries; see evict. An entry
+// whose answer had to give way first still keeps a duplicate from being executed.
 //
 // It belongs to the goroutine that reads the socket, but for answerLate and
 // evicted, which are safe for concurrent use.
@@ -31,10 +31,11 @@ type dedup struct {
 	late   []lateAnswer
 }
 
-// A place is where dedup has noted a message.
+// A place is where dedup has noted a message. The entry may have moved since.
 type place struct {
-	key uint64
-	at  uint32
+	key     uint64
+	expires time.Duration
+	at      uint32
 }
 
 // A lateAnswer waits for the goroutine that reads the socket.
@@ -84,9 +85,10 @@ func (d *dedup) key(peer netip.AddrPort, mid uint16) uint64 {
 // groupSize is how many slots of the index a line of memory has.
 const groupSize = 8
 
-// receive notes a message. If it is known already, known is true and answer
-// what was sent for it, empty if nothing was; the answer is appended to dst.
-func (d *dedup) receive(key uint64, non bool, now time.Duration, life time.Duration, dst []byte) (answer []byte, noted place, known bool) {
+// receive notes a message of a peer in a network. If it is known already, known is
+// true and answer what was sent for it, empty if nothing was; the answer is
+// appended to dst.
+func (d *dedup) receive(key uint64, network uint8, non bool, now time.Duration, life time.Duration, dst []byte) (answer []byte, noted place, known bool) {
 	if answer, known = d.lookup(key, now, dst); known {
 		return answer, place{}, true
 	}
@@ -96,12 +98,11 @@ func (d *dedup) receive(key uint64, non bool, now time.Duration, life time.Durat
 		q = &d.non
 	}
 	if q.n == q.max {
-		d.evicted.Add(1)
-		d.forget(q)
+		d.evict(q, now)
 	}
-	at := q.push(entry{key: key, expires: now + life}) | q.bit
+	at := q.push(entry{key: key, expires: now + life, network: network}) | q.bit
 	d.insert(key, at)
-	return dst, place{key, at}, false
+	return dst, place{key, now + life, at}, false
 }
 
 // lookup is receive without noting the message.
@@ -123,10 +124,13 @@ func (d *dedup) answer(p place, b []byte) {
 	if p.at&nonBit != 0 {
 		q = &d.non
 	}
-	if (p.at-q.head)&numberMask >= q.n {
-		return // forgotten meanwhile
+	if (p.at-q.head)&numberMask >= q.n || q.at(p.at).key != p.key {
+		var ok bool
+		if p.at, ok = d.find(p.key); !ok {
+			return // forgotten meanwhile
+		}
 	}
-	if e := q.at(p.at); e.key == p.key {
+	if e := d.entry(p.at); e.expires == p.expires {
 		e.answer, e.size = d.answers.put(b), uint16(len(b))
 	}
 }
@@ -172,6 +176,45 @@ func (d *dedup) expireQueue(q *entryQueue, now time.Duration) {
 	}
 }
 
+// network tells the networks of peers apart, in so far as 256 numbers can: each is
+// the keyed hash of a /24 or /48.
+func (d *dedup) network(peer netip.AddrPort) uint8 {
+	a, n := peer.Addr().As16(), 6
+	if peer.Addr().Is4() {
+		n = 15
+	}
+	return uint8(maphash.Bytes(d.seed, a[:n]))
+}
+
+const (
+	// fewOf is the part of a queue that counts as few entries of a network. All
+	// networks with few have a quarter of it at most.
+	fewOf = 1024
+	// maxSpared is how many entries are spared for one that gives way.
+	maxSpared = 4
+)
+
+// evict makes room in a queue that is full: the oldest entry gives way. One of a
+// network that has few goes to the end instead, so that a flood from one network
+// has to make do with what is its own.
+func (d *dedup) evict(q *entryQueue, now time.Duration) {
+	for range maxSpared {
+		e := *q.at(q.head)
+		if e.expires <= now {
+			d.forget(q)
+			return
+		}
+		if q.of[e.network] >= q.max/fewOf {
+			break
+		}
+		from := q.head
+		q.pop()
+		d.index.move(e.key, from|q.bit, q.push(e)|q.bit)
+	}
+	d.evicted.Add(1)
+	d.forget(q)
+}
+
 // forget drops the oldest entry of a queue.
 func (d *dedup) forget(q *entryQueue) {
 	d.index.remove(q.at(q.head).key, q.head|q.bit)
@@ -188,6 +231,7 @@ type entry struct {
 	expires time.Duration
 	answer  uint64 // position in the answer ring
 	size    uint16
+	network uint8
 }
 
 // An entry is known by the number of its queue, and nonBit if that is the one of

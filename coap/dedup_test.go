@@ -28,7 +28,7 @@ func TestDedupModel(t *testing.T) {
 		if non {
 			life = 145 * time.Second
 		}
-		answer, noted, dup := d.receive(key, non, now, life, nil)
+		answer, noted, dup := d.receive(key, 0, non, now, life, nil)
 		want, ok := model[key]
 		ok = ok && want.expires > now
 		if dup != ok || ok && !bytes.Equal(answer, want.answer) {
@@ -63,7 +63,7 @@ func TestDedupBounded(t *testing.T) {
 		return d.key(netip.AddrPortFrom(netip.AddrFrom4(a), 5683), 1)
 	}
 	for i := range 500_000 {
-		_, noted, dup := d.receive(key(i), false, time.Duration(i), time.Hour, nil)
+		_, noted, dup := d.receive(key(i), 0, false, time.Duration(i), time.Hour, nil)
 		if dup {
 			t.Fatal("known before it came")
 		}
@@ -76,11 +76,11 @@ func TestDedupBounded(t *testing.T) {
 		t.Errorf("index holds %d, queues %d", d.index.n, d.con.n+d.non.n)
 	}
 	for i := 500_000 - 1000; i < 500_000; i++ {
-		if answer, _, dup := d.receive(key(i), false, 0, time.Hour, nil); !dup || len(answer) != 30 {
+		if answer, _, dup := d.receive(key(i), 0, false, 0, time.Hour, nil); !dup || len(answer) != 30 {
 			t.Fatalf("entry %d lost: %t, %d bytes", i, dup, len(answer))
 		}
 	}
-	if _, _, dup := d.receive(key(0), true, 2*time.Hour, time.Hour, nil); dup {
+	if _, _, dup := d.receive(key(0), 0, true, 2*time.Hour, time.Hour, nil); dup {
 		t.Error("an evicted entry is known")
 	}
 	if n := memoryOf(d); d.con.n != 0 || n > 64<<10 {
@@ -110,7 +110,7 @@ func TestDedupAllocates(t *testing.T) {
 	for range 1 << 16 { // grow
 		mid++
 		k := d.key(peer, mid)
-		_, noted, _ := d.receive(k, false, 0, time.Hour, buf)
+		_, noted, _ := d.receive(k, 0, false, 0, time.Hour, buf)
 		d.answer(noted, reply)
 	}
 	now := time.Duration(0)
@@ -118,7 +118,7 @@ func TestDedupAllocates(t *testing.T) {
 		mid++
 		now += 2 * time.Hour / 1000
 		k := d.key(peer, mid)
-		_, noted, _ := d.receive(k, false, now, time.Hour, buf)
+		_, noted, _ := d.receive(k, 0, false, now, time.Hour, buf)
 		d.answer(noted, reply)
 	}); n != 0 {
 		t.Errorf("got %v allocations, want 0", n)
@@ -133,7 +133,7 @@ func BenchmarkDedup(b *testing.B) {
 	for b.Loop() {
 		i++
 		k := d.key(peer, uint16(i)) + uint64(i)
-		_, noted, _ := d.receive(k, false, time.Duration(i)*10*time.Microsecond, 247*time.Second, buf)
+		_, noted, _ := d.receive(k, 0, false, time.Duration(i)*10*time.Microsecond, 247*time.Second, buf)
 		d.answer(noted, reply)
 	}
 }
@@ -144,21 +144,21 @@ func TestDedupAnswerGone(t *testing.T) {
 	d := newDedup(1 << 16)
 	big := bytes.Repeat([]byte{1}, 1000)
 	note := func(key uint64, answer []byte) {
-		_, noted, _ := d.receive(key, false, 0, time.Hour, nil)
+		_, noted, _ := d.receive(key, 0, false, 0, time.Hour, nil)
 		d.answer(noted, answer)
 	}
 	note(1, []byte("first"))
 	for i := range uint64(60) {
 		note(100+i, big)
 	}
-	if answer, _, known := d.receive(1, false, 0, time.Hour, nil); !known || len(answer) != 0 {
+	if answer, _, known := d.receive(1, 0, false, 0, time.Hour, nil); !known || len(answer) != 0 {
 		t.Errorf("got %q %t, want known and no answer", answer, known)
 	}
-	if answer, _, known := d.receive(159, false, 0, time.Hour, nil); !known || !bytes.Equal(answer, big) {
+	if answer, _, known := d.receive(159, 0, false, 0, time.Hour, nil); !known || !bytes.Equal(answer, big) {
 		t.Errorf("newest: got %d bytes, %t", len(answer), known)
 	}
 	note(2, make([]byte, 0x10000)) // longer than any datagram
-	if answer, _, known := d.receive(2, false, 0, time.Hour, nil); !known || len(answer) != 0 {
+	if answer, _, known := d.receive(2, 0, false, 0, time.Hour, nil); !known || len(answer) != 0 {
 		t.Errorf("too long: got %d bytes, %t", len(answer), known)
 	}
 }
@@ -173,7 +173,7 @@ func TestDedupIndex(t *testing.T) {
 	var order []uint64
 	for range 50_000 {
 		key := uint64(rng.IntN(40))<<32 | uint64(rng.IntN(60))
-		_, _, dup := d.receive(key, false, 0, time.Hour, nil)
+		_, _, dup := d.receive(key, 0, false, 0, time.Hour, nil)
 		if dup != model[key] {
 			t.Fatalf("%x: got %t, want %t", key, dup, model[key])
 		}
@@ -200,8 +200,8 @@ func TestDedupIndex(t *testing.T) {
 // duplicate, unless its message was forgotten meanwhile.
 func TestDedupLate(t *testing.T) {
 	d := newDedup(1 << 14)
-	_, first, _ := d.receive(1, false, 0, time.Second, nil)
-	_, second, _ := d.receive(2, false, 0, time.Hour, nil)
+	_, first, _ := d.receive(1, 0, false, 0, time.Second, nil)
+	_, second, _ := d.receive(2, 0, false, 0, time.Hour, nil)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -211,7 +211,7 @@ func TestDedupLate(t *testing.T) {
 		d.answerLate(first, []byte("too late"))
 	}()
 	<-done
-	if _, _, known := d.receive(3, false, time.Minute, time.Hour, nil); known {
+	if _, _, known := d.receive(3, 0, false, time.Minute, time.Hour, nil); known {
 		t.Error("known before it came")
 	}
 	d.settle()

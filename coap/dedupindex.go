@@ -71,6 +71,17 @@ func (x *entryIndex) remove(key uint64, at uint32) {
 	x.n--
 }
 
+// move changes the number of an entry, unless its key belongs to another by now.
+func (x *entryIndex) move(key uint64, from, to uint32) {
+	mask := uint64(len(x.slots) - 1)
+	for i := key >> 32 & mask; x.slots[i] != 0; i = (i + 1) & mask {
+		if x.slots[i] == slotOf(key, from) {
+			x.slots[i] = slotOf(key, to)
+			return
+		}
+	}
+}
+
 func (x *entryIndex) grow() {
 	old := x.slots
 	x.slots = make([]uint64, max(128, 2*len(old)))

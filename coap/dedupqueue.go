@@ -9,6 +9,7 @@ type entryQueue struct {
 	head, n uint32 // the number of the oldest entry, and how many there are
 	max     uint32
 	bit     uint32
+	of      [256]uint32 // how many entries each network has
 }
 
 const chunkSize = 256
@@ -31,6 +32,7 @@ func (q *entryQueue) push(e entry) uint32 {
 	}
 	*q.at(number) = e
 	q.n++
+	q.of[e.network]++
 	return number
 }
 
@@ -57,6 +59,7 @@ func (q *entryQueue) extend(number uint32) {
 // pop drops the oldest entry.
 func (q *entryQueue) pop() {
 	at := q.chunk(q.head)
+	q.of[q.at(q.head).network]--
 	q.head = (q.head + 1) & numberMask
 	q.n--
 	if q.head%chunkSize == 0 {

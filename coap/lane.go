@@ -183,7 +183,7 @@ func (l *lane) handleRequest(i int, d *datagram, m *message, now time.Duration, 
 	var noted place
 	var known bool
 	//spec:7252-4.5-1
-	if l.answer, noted, known = l.dedup.receive(key, m.typ == nonConfirmable, now, life, l.answer); known {
+	if l.answer, noted, known = l.dedup.receive(key, l.dedup.network(d.peer), m.typ == nonConfirmable, now, life, l.answer); known {
 		l.duplicate(d, from)
 		return
 	}
@@ -250,13 +250,13 @@ func (l *lane) handleResponse(i int, d *datagram, m *message, now time.Duration)
 		return
 	}
 	if m.typ == nonConfirmable {
-		_, _, _ = l.dedup.receive(key, true, now, l.e.cfg.nonLifetime(), nil)
+		_, _, _ = l.dedup.receive(key, l.dedup.network(d.peer), true, now, l.e.cfg.nonLifetime(), nil)
 		//spec:7252-4.3-2
 		return
 	}
 	//spec:7252-5.2.2-3
 	//spec:7641-3.5-2
-	_, noted, _ := l.dedup.receive(key, false, now, l.e.cfg.exchangeLifetime(), nil)
+	_, noted, _ := l.dedup.receive(key, l.dedup.network(d.peer), false, now, l.e.cfg.exchangeLifetime(), nil)
 	l.empties[i] = emptyMessage(acknowledgement, m.mid)
 	l.dedup.answer(noted, l.empties[i][:])
 	l.queue(d, l.empties[i][:])
