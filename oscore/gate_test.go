@@ -98,7 +98,6 @@ func TestGateAmong(t *testing.T) {
 	other := testParams().mirror()
 	other.MasterSecret, other.IDContext = []byte("another master secret"), []byte{}
 	c, s, table := gated(t, B2Off, other)
-	c.Current().common.omitKIDC = true
 	x := table.byID[s.id]
 	if x == s || x.next != s {
 		t.Fatal("the table has another order")
