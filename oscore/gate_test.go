@@ -63,6 +63,9 @@ func TestGate(t *testing.T) {
 		forged.payload[0] ^= 1
 		_, _, _, failure := table.VerifyRequestFrom(g, forged)
 		g.want(t, all, all)
+		if m := ErrorMessage(failure); uniform != (m.Code == codeUnauthorized && len(m.Payload) == 0) {
+			t.Errorf("answer %v %q, uniform %t", m.Code, m.Payload, uniform)
+		}
 
 		g.closed = all
 		for _, p := range []Protected{good, forged} {

@@ -282,6 +282,36 @@ func TestRandomSources(t *testing.T) {
 	}
 }
 
+// TestPeerMoves: what is of the peer is the port too, from the first request that
+// verifies from there. When all debts are paid nothing is left of them.
+func TestPeerMoves(t *testing.T) {
+	s := lay(t, 0, oscorecoap.ThrottleConfig{}).regular()
+	moved, neighbour := netip.AddrPortFrom(addrA.Addr(), 1), netip.AddrPortFrom(addrA.Addr(), 2)
+	s.request(addrA)
+	s.request(moved)
+	for range 100 {
+		s.forge(neighbour)
+	}
+	if got := s.failures(); got != 16 {
+		t.Errorf("%d failures, want 16", got)
+	}
+	if !s.request(moved) {
+		t.Error("a request from the new port: not verified")
+	}
+	for ; !s.request(neighbour); s.pass(time.Second) {
+		if oscorecoap.Calm(s.p.server) {
+			t.Fatal("all is calm and a request is not verified")
+		}
+	}
+	if got, want := s.now.Sub(s.began), time.Minute; got > want {
+		t.Errorf("a neighbour that is the peer waits %v, want %v or less", got, want)
+	}
+	s.pass(16 * time.Minute)
+	if s.request(addrB); !oscorecoap.Calm(s.p.server) {
+		t.Error("debts are left")
+	}
+}
+
 // TestTimeToWear: the times of the doc comment.
 func TestTimeToWear(t *testing.T) {
 	const limit = 1 << 14
