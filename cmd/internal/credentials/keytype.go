@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ostiary/ostiary/edhoc"
 	"github.com/ostiary/ostiary/edhoc/edhoccoap"
@@ -107,12 +106,6 @@ func Profile(types []KeyType) edhoccoap.Profile {
 	slices.Sort(p.Suites)
 	p.Methods, p.Suites = slices.Compact(p.Methods), slices.Compact(p.Suites)
 	return p
-}
-
-// ParseKeyType returns the type with that name.
-func ParseKeyType(name string) (KeyType, error) {
-	t := KeyType(strings.ToLower(name))
-	return t, t.check("key type")
 }
 
 // private makes a private key of the type out of its bytes.
