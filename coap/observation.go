@@ -53,7 +53,11 @@ type observation struct {
 func (x *exchange) observe() {
 	r, e := &x.req, x.e
 	v, ok := r.Options.Uint(Observe)
-	if !ok || r.Code != GET && r.Code != FETCH {
+	if !ok {
+		return
+	}
+	if r.Code != GET && r.Code != FETCH {
+		r.Options.Remove(Observe) // it means nothing there, and no handler shall think so
 		return
 	}
 	switch v {

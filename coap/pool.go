@@ -2,7 +2,6 @@ package coap
 
 import (
 	"sync"
-	"sync/atomic"
 )
 
 // PoolConfig says how much work a Pool takes. The zero value gives the
@@ -127,7 +126,7 @@ func (p *Pool) work(j job) {
 }
 
 func (p *Pool) run(j job) {
-	w := &poolWriter{w: j.w, token: j.token, leave: sync.OnceFunc(func() { p.leave(peerKey(j.r)) })}
+	w := &poolWriter{w: j.w, token: j.token, registers: j.r.Options.Has(Observe), leave: sync.OnceFunc(func() { p.leave(peerKey(j.r)) })}
 	defer w.leave()
 	defer w.recover()
 	j.h.ServeCOAP(w, j.r)
@@ -145,16 +144,32 @@ func (p *Pool) leave(key any) {
 // A poolWriter knows whether its request was answered: the endpoint may use its
 // exchange for another request then, which must not get the answer to a panic.
 type poolWriter struct {
-	w     ResponseWriter
-	token []byte
-	done  atomic.Bool
-	leave func()
+	w         ResponseWriter
+	token     []byte
+	registers bool // the request has an Observe option
+	leave     func()
+
+	mu       sync.Mutex // guards what follows
+	done     bool
+	observed bool // there is an observation, whose exchange stays
+}
+
+// take reports whether a response, or with nil none, may still be given.
+func (w *poolWriter) take(r *Response) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.done {
+		return w.observed && r != nil
+	}
+	w.done = true
+	w.observed = r != nil && w.registers && r.Code.IsSuccess() && r.Options.Has(Observe)
+	return true
 }
 
 // recover answers 5.00 for a handler that panicked before it answered, so that
 // one request cannot end the process. The panic is a bug of the handler.
 func (w *poolWriter) recover() {
-	if v := recover(); v != nil && !w.done.Load() {
+	if v := recover(); v != nil && w.take(nil) {
 		_ = w.w.Respond(&Response{Code: InternalServerError})
 	}
 }
@@ -162,7 +177,9 @@ func (w *poolWriter) recover() {
 // Respond answers the request. Its place is free before: the peer may ask again as soon
 // as it has the answer.
 func (w *poolWriter) Respond(r *Response) error {
-	w.done.Store(true)
+	if !w.take(r) {
+		return ErrResponded
+	}
 	w.leave()
 	return w.w.Respond(r)
 }
@@ -179,7 +196,9 @@ func (w *poolWriter) End() {
 
 // Drop leaves the request without a response.
 func (w *poolWriter) Drop() {
-	w.done.Store(true)
+	if !w.take(nil) {
+		return
+	}
 	w.leave()
 	drop(w.w)
 }
