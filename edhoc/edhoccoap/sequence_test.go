@@ -121,8 +121,8 @@ func (p edsProfile) String() string {
 	return name
 }
 
-// TestSequences is ED-S, and behaviours 44, 45 and 48. The numbers in the names are those
-// of the project's list of behaviours, ED-n those of its list of requirements.
+// TestSequences is ED-S, and behaviours 44, 45 and 48. ED-n are the
+// requirements of docs/reference/edhoc-security.md.
 //
 // All sequences of the symbols up to a length, from one peer to a server with the EDHOC
 // resource, combined requests, OSCORE and an application: each answer is that of the
