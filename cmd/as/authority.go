@@ -71,9 +71,25 @@ func newAuthority(ctx context.Context, path string, cfg config, log *slog.Logger
 		return nil, err
 	}
 	if err := a.assemble(ctx, wrap); err != nil {
-		return nil, errors.Join(err, a.store.Close())
+		return nil, errors.Join(err, a.close())
 	}
 	return a, nil
+}
+
+// drain ends the handlers in work.
+func (a *authority) drain() {
+	if a.edhoc != nil {
+		a.edhoc.Close() // some of its handlers end in the other pool
+	}
+	if a.pool != nil {
+		a.pool.Close() // its handlers use the store
+	}
+}
+
+// close ends what newAuthority has begun.
+func (a *authority) close() error {
+	a.drain()
+	return a.store.Close()
 }
 
 func (a *authority) assemble(ctx context.Context, wrap func(coap.Handler) coap.Handler) error {
@@ -258,10 +274,7 @@ func (a *authority) serve(ctx context.Context, conn *net.UDPConn, reload <-chan 
 	for {
 		select {
 		case err := <-done:
-			if a.edhoc != nil {
-				a.edhoc.Close() // some of its handlers end in the other pool
-			}
-			a.pool.Close() // its handlers use the store
+			a.drain()
 			return errors.Join(cli.Drained(err, a.log), a.store.Err(), a.store.Close())
 		case <-ticker.C:
 			if a.store.Err() != nil {

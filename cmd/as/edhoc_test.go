@@ -60,9 +60,7 @@ func newEDHOCWorldIn(t *testing.T, change func(c *config, dir string)) *edhocWor
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		w.a.edhoc.Close()
-		w.a.pool.Close()
-		if err := w.a.store.Close(); err != nil {
+		if err := w.a.close(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -34,7 +34,7 @@ func (c *serveCommand) Run(ctx context.Context, s cli.Streams) error {
 	}
 	conn, err := a.listen()
 	if err != nil {
-		return errors.Join(err, a.store.Close())
+		return errors.Join(err, a.close())
 	}
 	log.Info("serving", "address", conn.LocalAddr().String(), "issuer", cfg.Issuer, "clients", len(a.provisioned))
 	if a.edhoc != nil {
@@ -85,7 +85,6 @@ func (c *configCheck) Run(ctx context.Context, s cli.Streams) error {
 	if err != nil {
 		return err
 	}
-	defer closeStore(a.store, s)
 	_, err = s.Out.Write([]byte("configuration, policies and store are good\n"))
-	return err
+	return errors.Join(err, a.close())
 }

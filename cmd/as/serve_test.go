@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
@@ -41,12 +43,13 @@ func newTestAuthority(t *testing.T) (*authority, string) {
 // TestServeOnceAtATime: a second server on the same store does not start, also
 // at another address.
 func TestServeOnceAtATime(t *testing.T) {
+	defer goleak.VerifyNone(t)
 	a, dir := newTestAuthority(t)
 	conn, err := a.listen()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = errors.Join(conn.Close(), a.store.Close()) }()
+	defer func() { _ = errors.Join(conn.Close(), a.close()) }()
 	second := serveCommand{configFlag{Config: filepath.Join(dir, "as.toml")}}
 	if err := second.Run(t.Context(), cli.Streams{Out: io.Discard, Err: io.Discard}); !errors.Is(err, store.ErrClaimed) {
 		t.Errorf("second server: got %v, want %v", err, store.ErrClaimed)
@@ -56,6 +59,7 @@ func TestServeOnceAtATime(t *testing.T) {
 // TestServeEndsWithItsStore: after damage only a new start helps, and the
 // server ends so that somebody starts it.
 func TestServeEndsWithItsStore(t *testing.T) {
+	defer goleak.VerifyNone(t)
 	a, dir := newTestAuthority(t)
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -82,8 +86,9 @@ func TestServeEndsWithItsStore(t *testing.T) {
 // TestFilesAreConfiguration: without policies or an EDHOC key that can be read the
 // exit status is that of a wrong configuration.
 func TestFilesAreConfiguration(t *testing.T) {
+	defer goleak.VerifyNone(t)
 	a, dir := newTestAuthority(t)
-	if err := a.store.Close(); err != nil {
+	if err := a.close(); err != nil {
 		t.Fatal(err)
 	}
 	check := configCheck{configFlag{Config: filepath.Join(dir, "as.toml")}}
@@ -116,7 +121,7 @@ func TestFilesAreConfiguration(t *testing.T) {
 // change of the registry.
 func TestIdentifierOfARemovedClient(t *testing.T) {
 	a, _ := newTestAuthority(t)
-	defer func() { _ = a.store.Close() }()
+	defer func() { _ = a.close() }()
 	now := time.Now()
 	var err error
 	if a.ids, err = idalloc.New(idalloc.Config{Now: func() time.Time { return now }}); err != nil {
