@@ -154,14 +154,6 @@ func (s *waitM2) process(msg []byte) (*ReceivedMessage2, error) {
 	return out, nil
 }
 
-// xor gives the data combined with the keystream, in the memory of the latter.
-func xor(keystream, data []byte) []byte {
-	for i := range keystream {
-		keystream[i] ^= data[i]
-	}
-	return keystream
-}
-
 // ReceivedMessage2 is RCVD_M2: the Responder has said who it is, in IDCredR, and
 // has not proved it. EAD2 is what anybody may have sent.
 //

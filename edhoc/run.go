@@ -163,3 +163,11 @@ func (k *keyed) erase() {
 	k.key.Erase()
 	k.iv.Erase()
 }
+
+// xor gives the data combined with the keystream, in the memory of the latter.
+func xor(keystream, data []byte) []byte {
+	for i := range keystream {
+		keystream[i] ^= data[i]
+	}
+	return keystream
+}
