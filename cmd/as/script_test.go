@@ -1,43 +1,12 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/ostiary/ostiary/cmd/internal/scripttest"
 )
 
-// TestScripts runs the commands as an operator does. $AS and $AGENT are
-// addresses on the loopback network that no other process uses.
+// TestScripts runs the commands as an operator does.
 func TestScripts(t *testing.T) {
-	bin := t.TempDir()
-	for name, pkg := range map[string]string{"ostiary-as": ".", "ostiary-rs-agent": "../rs-agent"} {
-		if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, name), pkg).CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", name, err, out)
-		}
-	}
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
-		Setup: func(e *testscript.Env) error {
-			pid := os.Getpid()
-			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
-			e.Setenv("USER", "operator")
-			for i, name := range []string{"AS", "AGENT", "DEVICE"} {
-				e.Setenv(name, fmt.Sprintf("127.%d.%d.%d:%d", pid>>14&0x7f|0x80, pid>>7&0x7f, pid&0x7f, 20000+i+3*scriptNumber(e)))
-			}
-			return nil
-		},
-	})
-}
-
-// scriptNumber tells the scripts apart.
-func scriptNumber(e *testscript.Env) int {
-	n := 0
-	for _, c := range filepath.Base(e.WorkDir) {
-		n = (n*31 + int(c)) % 10000
-	}
-	return n
+	scripttest.Run(t, map[string]string{"ostiary-as": ".", "ostiary-rs-agent": "../rs-agent"})
 }

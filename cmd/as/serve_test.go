@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"github.com/ostiary/ostiary/ace"
 	"github.com/ostiary/ostiary/ace/as"
 	"github.com/ostiary/ostiary/cmd/internal/cli"
+	"github.com/ostiary/ostiary/coap"
 	"github.com/ostiary/ostiary/idalloc"
 	"github.com/ostiary/ostiary/oscore"
 	"github.com/ostiary/ostiary/store"
@@ -53,6 +55,31 @@ func TestServeOnceAtATime(t *testing.T) {
 	second := serveCommand{configFlag{Config: filepath.Join(dir, "as.toml")}}
 	if err := second.Run(t.Context(), cli.Streams{Out: io.Discard, Err: io.Discard}); !errors.Is(err, store.ErrClaimed) {
 		t.Errorf("second server: got %v, want %v", err, store.ErrClaimed)
+	}
+}
+
+// TestServerThatDoesNotBegin: what was begun before the failure ends.
+func TestServerThatDoesNotBegin(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	a, dir := newTestAuthority(t)
+	if err := a.close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := newAuthority(ctx, a.path, a.cfg, a.log, func(next coap.Handler) coap.Handler {
+		cancel() // the store is open, and the registry is not read yet
+		return next
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want %v", err, context.Canceled)
+	}
+	s, err := store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "as.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Claim(), s.Close()); err != nil {
+		t.Errorf("the store is not free: %v", err)
 	}
 }
 

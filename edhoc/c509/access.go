@@ -9,39 +9,20 @@ import (
 
 // AuthorityInfoAccessSyntax = [ + ( accessMethod: int / ~oid, uri: text ) ].
 func accessToDER(b *cryptobyte.Builder, s *cborseq.String) {
-	var n int
-	if !need(b, s.ReadArray(&n) && n > 0 && n%2 == 0) {
-		return
-	}
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		for range n / 2 {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				oidToDER(b, s, accessMethods)
-				ia5ToDER(b, s, contextTag(nameURI))
-			})
-		}
+	sequencesToDER(b, s, 2, func(b *cryptobyte.Builder, s *cborseq.String) {
+		oidToDER(b, s, accessMethods)
+		ia5ToDER(b, s, contextTag(nameURI))
 	})
 }
 
 func accessFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {
-	var seq cryptobyte.String
-	if !s.ReadASN1(&seq, asn1.SEQUENCE) {
-		return nil, false
-	}
-	var items []byte
-	n := 0
-	for ; !seq.Empty(); n++ {
-		var one cryptobyte.String
+	return sequencesFromDER(dst, s, 2, func(dst []byte, s *cryptobyte.String) ([]byte, bool) {
 		var oid []byte
-		if !seq.ReadASN1(&one, asn1.SEQUENCE) || !readDEROID(&one, &oid) {
+		if !readDEROID(s, &oid) {
 			return nil, false
 		}
-		var ok bool
-		if items, ok = ia5FromDER(appendOID(items, accessMethods, oid), &one, contextTag(nameURI)); !ok || !one.Empty() {
-			return nil, false
-		}
-	}
-	return append(cborseq.AppendArray(dst, 2*n), items...), n > 0
+		return ia5FromDER(appendOID(dst, accessMethods, oid), s, contextTag(nameURI))
+	})
 }
 
 // CRLDistributionPoints = [ + DistributionPointName ] / text, which is a single one of a

@@ -128,15 +128,7 @@ func prefixOf(block []byte) ([]byte, bool) {
 
 // SubjectDirectoryAttributes = [ + RDNAttributes ], of one or more values each.
 func directoryAttributesToDER(b *cryptobyte.Builder, s *cborseq.String) {
-	var n int
-	if !need(b, s.ReadArray(&n) && n > 0 && n%2 == 0) {
-		return
-	}
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		for range n / 2 {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { directoryAttributeToDER(b, s) })
-		}
-	})
+	sequencesToDER(b, s, 2, directoryAttributeToDER)
 }
 
 func directoryAttributeToDER(b *cryptobyte.Builder, s *cborseq.String) {
@@ -164,23 +156,7 @@ func directoryAttributeToDER(b *cryptobyte.Builder, s *cborseq.String) {
 }
 
 func directoryAttributesFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {
-	var seq cryptobyte.String
-	if !s.ReadASN1(&seq, asn1.SEQUENCE) {
-		return nil, false
-	}
-	var items []byte
-	n := 0
-	for ; !seq.Empty(); n++ {
-		var one cryptobyte.String
-		var ok bool
-		if !seq.ReadASN1(&one, asn1.SEQUENCE) {
-			return nil, false
-		}
-		if items, ok = directoryAttributeFromDER(items, &one); !ok || !one.Empty() {
-			return nil, false
-		}
-	}
-	return append(cborseq.AppendArray(dst, 2*n), items...), n > 0
+	return sequencesFromDER(dst, s, 2, directoryAttributeFromDER)
 }
 
 func directoryAttributeFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {

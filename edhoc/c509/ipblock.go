@@ -47,15 +47,7 @@ func (a address) addDER(b *cryptobyte.Builder) {
 // IPAddrBlocks = [ + ( AFI: uint, SAFI: uint / null, IntIPAddressChoice / IPAddressChoice /
 // null ) ].
 func ipBlocksToDER(b *cryptobyte.Builder, s *cborseq.String) {
-	var n int
-	if !need(b, s.ReadArray(&n) && n > 0 && n%3 == 0) {
-		return
-	}
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		for range n / 3 {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { ipFamilyToDER(b, s) })
-		}
-	})
+	sequencesToDER(b, s, 3, ipFamilyToDER)
 }
 
 func ipFamilyToDER(b *cryptobyte.Builder, s *cborseq.String) {
@@ -117,23 +109,7 @@ func addressToDER(b *cryptobyte.Builder, s *cborseq.String, last *int64) {
 }
 
 func ipBlocksFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {
-	var seq cryptobyte.String
-	if !s.ReadASN1(&seq, asn1.SEQUENCE) {
-		return nil, false
-	}
-	var items []byte
-	n := 0
-	for ; !seq.Empty(); n++ {
-		var one cryptobyte.String
-		var ok bool
-		if !seq.ReadASN1(&one, asn1.SEQUENCE) {
-			return nil, false
-		}
-		if items, ok = ipFamilyFromDER(items, &one); !ok || !one.Empty() {
-			return nil, false
-		}
-	}
-	return append(cborseq.AppendArray(dst, 3*n), items...), n > 0
+	return sequencesFromDER(dst, s, 3, ipFamilyFromDER)
 }
 
 func ipFamilyFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {

@@ -9,17 +9,9 @@ import (
 
 // CertificatePolicies = [ + ( PolicyIdentifier, [ * PolicyQualifierInfo ] ) ].
 func policiesToDER(b *cryptobyte.Builder, s *cborseq.String) {
-	var n int
-	if !need(b, s.ReadArray(&n) && n > 0 && n%2 == 0) {
-		return
-	}
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		for range n / 2 {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				oidToDER(b, s, policyTypes)
-				qualifiersToDER(b, s)
-			})
-		}
+	sequencesToDER(b, s, 2, func(b *cryptobyte.Builder, s *cborseq.String) {
+		oidToDER(b, s, policyTypes)
+		qualifiersToDER(b, s)
 	})
 }
 
@@ -55,92 +47,54 @@ func qualifierToDER(b *cryptobyte.Builder, s *cborseq.String) {
 }
 
 func policiesFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {
-	var seq cryptobyte.String
-	if !s.ReadASN1(&seq, asn1.SEQUENCE) {
-		return nil, false
-	}
-	var items []byte
-	n := 0
-	for ; !seq.Empty(); n++ {
-		var one cryptobyte.String
+	return sequencesFromDER(dst, s, 2, func(dst []byte, s *cryptobyte.String) ([]byte, bool) {
 		var oid []byte
-		if !seq.ReadASN1(&one, asn1.SEQUENCE) || !readDEROID(&one, &oid) {
+		if !readDEROID(s, &oid) {
 			return nil, false
 		}
-		var ok bool
-		if items, ok = qualifiersFromDER(appendOID(items, policyTypes, oid), &one); !ok {
-			return nil, false
-		}
-	}
-	return append(cborseq.AppendArray(dst, 2*n), items...), n > 0
+		return qualifiersFromDER(appendOID(dst, policyTypes, oid), s)
+	})
 }
 
 func qualifiersFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {
 	if s.Empty() {
 		return cborseq.AppendArray(dst, 0), true
 	}
-	var seq cryptobyte.String
-	if !s.ReadASN1(&seq, asn1.SEQUENCE) || !s.Empty() {
+	return sequencesFromDER(dst, s, 2, qualifierFromDER)
+}
+
+func qualifierFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {
+	var oid []byte
+	if !readDEROID(s, &oid) {
 		return nil, false
 	}
-	var items []byte
-	n := 0
-	for ; !seq.Empty(); n++ {
-		var one, notice cryptobyte.String
-		var oid []byte
-		if !seq.ReadASN1(&one, asn1.SEQUENCE) || !readDEROID(&one, &oid) {
-			return nil, false
-		}
-		kind := qualifierTypes.ints[string(oid)]
-		items = cborseq.AppendInt(items, kind)
-		var ok bool
-		switch kind {
-		case qualifierCPS:
-			items, ok = ia5FromDER(items, &one, asn1.IA5String)
-		case qualifierNotice:
-			var text cryptobyte.String
-			ok = one.ReadASN1(&notice, asn1.SEQUENCE) && notice.ReadASN1(&text, asn1.UTF8String) && notice.Empty()
-			items = cborseq.AppendText(items, string(text))
-		}
-		if !ok || !one.Empty() {
-			return nil, false
-		}
+	kind := qualifierTypes.ints[string(oid)]
+	dst = cborseq.AppendInt(dst, kind)
+	switch kind {
+	case qualifierCPS:
+		return ia5FromDER(dst, s, asn1.IA5String)
+	case qualifierNotice:
+		var notice, text cryptobyte.String
+		ok := s.ReadASN1(&notice, asn1.SEQUENCE) && notice.ReadASN1(&text, asn1.UTF8String) && notice.Empty()
+		return cborseq.AppendText(dst, string(text)), ok
 	}
-	return append(cborseq.AppendArray(dst, 2*n), items...), n > 0
+	return nil, false
 }
 
 // PolicyMappings = [ + ( int / ~oid, int / ~oid ) ].
 func policyMappingsToDER(b *cryptobyte.Builder, s *cborseq.String) {
-	var n int
-	if !need(b, s.ReadArray(&n) && n > 0 && n%2 == 0) {
-		return
-	}
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		for range n / 2 {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				oidToDER(b, s, policyTypes)
-				oidToDER(b, s, policyTypes)
-			})
-		}
+	sequencesToDER(b, s, 2, func(b *cryptobyte.Builder, s *cborseq.String) {
+		oidToDER(b, s, policyTypes)
+		oidToDER(b, s, policyTypes)
 	})
 }
 
 func policyMappingsFromDER(dst []byte, s *cryptobyte.String) ([]byte, bool) {
-	var seq cryptobyte.String
-	if !s.ReadASN1(&seq, asn1.SEQUENCE) {
-		return nil, false
-	}
-	var items []byte
-	n := 0
-	for ; !seq.Empty(); n++ {
-		var one cryptobyte.String
+	return sequencesFromDER(dst, s, 2, func(dst []byte, s *cryptobyte.String) ([]byte, bool) {
 		var from, to []byte
-		if !seq.ReadASN1(&one, asn1.SEQUENCE) || !readDEROID(&one, &from) || !readDEROID(&one, &to) || !one.Empty() {
-			return nil, false
-		}
-		items = appendOID(appendOID(items, policyTypes, from), policyTypes, to)
-	}
-	return append(cborseq.AppendArray(dst, 2*n), items...), n > 0
+		ok := readDEROID(s, &from) && readDEROID(s, &to)
+		return appendOID(appendOID(dst, policyTypes, from), policyTypes, to), ok
+	})
 }
 
 // PolicyConstraints = [ requireExplicitPolicy: uint / null, inhibitPolicyMapping: uint / null ].
