@@ -6,13 +6,7 @@
 package main
 
 import (
-	"context"
-	"flag"
-	"fmt"
 	"maps"
-	"os"
-	"os/signal"
-	"path/filepath"
 
 	"github.com/ostiary/ostiary/test/interop"
 )
@@ -51,26 +45,7 @@ func (s *suite) plain() map[string]interop.Func {
 }
 
 func main() {
-	dir := flag.String("dir", ".", "folder of expect.json and of the peer's classes")
-	bin := flag.String("bin", "../../../bin", "folder of ostiary-as and ostiary-rs-agent")
-	update := flag.Bool("update", false, "record the runs in testdata/")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	failed, err := run(ctx, &suite{dir: *dir, bin: *bin}, *update)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "californium:", err)
-	}
-	if failed > 0 || err != nil {
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, s *suite, update bool) (failed int, err error) {
-	peer, err := interop.LoadJSON[interop.Peer](filepath.Join(s.dir, "expect.json"))
-	if err != nil {
-		return 0, err
-	}
-	s.version = peer.Peer + " " + peer.Version
-	return (&interop.Suite{Dir: s.dir, Update: update, Peer: &peer, Runs: s.runs()}).Do(ctx)
+	interop.Main("californium", 0, func(o interop.Options) map[string]interop.Func {
+		return (&suite{dir: o.Dir, bin: o.Bin, version: o.Version}).runs()
+	})
 }

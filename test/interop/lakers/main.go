@@ -7,10 +7,8 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 
 	"github.com/ostiary/ostiary/test/interop"
@@ -31,26 +29,9 @@ func (s *suite) runs() map[string]interop.Func {
 }
 
 func main() {
-	dir := flag.String("dir", ".", "folder of expect.json and of the peer")
-	update := flag.Bool("update", false, "record the runs in testdata/")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	failed, err := run(ctx, &suite{dir: *dir, update: *update})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "lakers:", err)
-	}
-	if failed > 0 || err != nil {
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, s *suite) (failed int, err error) {
-	peer, err := interop.LoadJSON[interop.Peer](filepath.Join(s.dir, "expect.json"))
-	if err != nil {
-		return 0, err
-	}
-	return (&interop.Suite{Dir: s.dir, Update: s.update, Peer: &peer, Runs: s.runs()}).Do(ctx)
+	interop.Main("lakers", 0, func(o interop.Options) map[string]interop.Func {
+		return (&suite{dir: o.Dir, update: o.Update}).runs()
+	})
 }
 
 // newRole returns the role that lakers has in a run.

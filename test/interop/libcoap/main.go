@@ -7,11 +7,8 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"path/filepath"
 	"time"
 
 	"github.com/ostiary/ostiary/test/interop"
@@ -34,28 +31,7 @@ var runs = map[string]interop.Func{
 }
 
 func main() {
-	dir := flag.String("dir", ".", "folder of expect.json")
-	update := flag.Bool("update", false, "keep the results in testdata/")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	failed, err := run(ctx, *dir, *update)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "libcoap:", err)
-	}
-	if failed > 0 || err != nil {
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, dir string, update bool) (failed int, err error) {
-	peer, err := interop.LoadJSON[interop.Peer](filepath.Join(dir, "expect.json"))
-	if err != nil {
-		return 0, err
-	}
-	return (&interop.Suite{Dir: dir, Update: update, Peer: &peer, Runs: runs}).Do(ctx)
+	interop.Main("libcoap", 5*time.Minute, func(interop.Options) map[string]interop.Func { return runs })
 }
 
 // nothing runs cases that are skipped.

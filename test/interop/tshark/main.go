@@ -8,11 +8,9 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -40,22 +38,7 @@ func (s *suite) runs() map[string]interop.Func {
 }
 
 func main() {
-	dir := flag.String("dir", ".", "folder of expect.json")
-	update := flag.Bool("update", false, "keep the results in testdata/")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	peer, err := interop.LoadJSON[interop.Peer](filepath.Join(*dir, "expect.json"))
-	failed := 0
-	if err == nil {
-		failed, err = (&interop.Suite{Dir: *dir, Update: *update, Peer: &peer, Runs: (&suite{*dir}).runs()}).Do(ctx)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "tshark:", err)
-	}
-	if failed > 0 || err != nil {
-		os.Exit(1)
-	}
+	interop.Main("tshark", 0, func(o interop.Options) map[string]interop.Func { return (&suite{o.Dir}).runs() })
 }
 
 // observe decrypts the cases of a recorded run.
